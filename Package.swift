@@ -1,0 +1,111 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// SwiftPM refuses `unsafeFlags` in versioned dependencies, so the flags that give plain
+// `swift test` full speed apply only where this package is the root or a path dependency.
+let isDependency = Context.packageDirectory.contains("/checkouts/")
+
+let swiftSettings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+  ]
+  + (isDependency
+    ? []
+    : [
+      .treatAllWarnings(as: .error),
+      .unsafeFlags(["-O"], .when(configuration: .debug)),
+    ])
+
+let cSettings: [CSetting] =
+  isDependency ? [] : [.unsafeFlags(["-O3"], .when(configuration: .debug))]
+
+let testSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// The library's modules, in the direction in which data flows.
+let library: [Target] = [
+  .systemLibrary(
+    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(
+    name: "CLAPACKE", pkgConfig: "lapacke", providers: [.apt(["liblapacke-dev"])]),
+  .target(name: "CKernels", cSettings: cSettings),
+  .target(
+    name: "Engine", dependencies: ["COpenBLAS", "CLAPACKE", "CKernels"],
+    swiftSettings: swiftSettings),
+  .target(name: "Storage", swiftSettings: swiftSettings),
+  .target(name: "Optimization", dependencies: ["Engine", "Storage"], swiftSettings: swiftSettings),
+  .target(
+    name: "Catalog", dependencies: ["Engine", "Storage", "Optimization"],
+    swiftSettings: swiftSettings),
+  .target(
+    name: "Checks", dependencies: ["Engine", "Storage", "Optimization"],
+    swiftSettings: swiftSettings),
+  .target(
+    name: "Reporting", dependencies: ["Engine", "Storage", "Optimization", "Checks"],
+    swiftSettings: swiftSettings),
+  .target(
+    name: "OptCheck",
+    dependencies: ["Engine", "Storage", "Optimization", "Catalog", "Checks", "Reporting"],
+    swiftSettings: swiftSettings),
+]
+
+let commands: [Target] = [
+  .target(
+    name: "OptCheckCommands", dependencies: ["OptCheck", argumentParser, logging, yams],
+    swiftSettings: swiftSettings),
+  .executableTarget(
+    name: "OptCheckTool", dependencies: ["OptCheckCommands"], swiftSettings: swiftSettings),
+]
+
+let tests: [Target] = [
+  .target(
+    name: "TestSupport", dependencies: ["OptCheck"], swiftSettings: swiftSettings),
+  .testTarget(
+    name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: testSettings),
+  .testTarget(
+    name: "StorageTests", dependencies: ["Storage", "TestSupport"], swiftSettings: testSettings),
+  .testTarget(
+    name: "OptimizationTests", dependencies: ["OptCheck", "TestSupport"],
+    swiftSettings: testSettings),
+  .testTarget(
+    name: "CatalogTests", dependencies: ["OptCheck", "TestSupport"], swiftSettings: testSettings),
+  .testTarget(
+    name: "ChecksTests", dependencies: ["OptCheck", "TestSupport"], swiftSettings: testSettings),
+  .testTarget(
+    name: "ReportingTests", dependencies: ["OptCheck", "TestSupport"],
+    swiftSettings: testSettings),
+  .testTarget(
+    name: "CommandTests", dependencies: ["OptCheckCommands", "OptCheckTool", "TestSupport"],
+    swiftSettings: testSettings),
+  .testTarget(
+    name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
+  .testTarget(
+    name: "Properties", dependencies: ["OptCheck", "TestSupport"], path: "Properties",
+    swiftSettings: testSettings),
+]
+
+let package = Package(
+  name: "OptCheck",
+  products: [
+    .library(name: "OptCheck", targets: ["OptCheck"]),
+    .library(name: "OptCheckCommands", targets: ["OptCheckCommands"]),
+    .executable(name: "optcheck", targets: ["OptCheckTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: library + commands + tests,
+  swiftLanguageModes: [.v6]
+)
