@@ -42,7 +42,7 @@ let library: [Target] = [
   .target(
     name: "Engine", dependencies: ["COpenBLAS", "CLAPACKE", "CKernels"],
     swiftSettings: swiftSettings),
-  .target(name: "Storage", swiftSettings: swiftSettings),
+  .target(name: "Storage", dependencies: ["Engine"], swiftSettings: swiftSettings),
   .target(name: "Optimization", dependencies: ["Engine", "Storage"], swiftSettings: swiftSettings),
   .target(
     name: "Catalog", dependencies: ["Engine", "Storage", "Optimization"],
@@ -51,11 +51,18 @@ let library: [Target] = [
     name: "Checks", dependencies: ["Engine", "Storage", "Optimization"],
     swiftSettings: swiftSettings),
   .target(
-    name: "Reporting", dependencies: ["Engine", "Storage", "Optimization", "Checks"],
+    name: "Experiments",
+    dependencies: ["Engine", "Storage", "Optimization", "Catalog", "Checks"],
+    swiftSettings: swiftSettings),
+  .target(
+    name: "Reporting",
+    dependencies: ["Engine", "Storage", "Optimization", "Checks", "Experiments"],
     swiftSettings: swiftSettings),
   .target(
     name: "OptCheck",
-    dependencies: ["Engine", "Storage", "Optimization", "Catalog", "Checks", "Reporting"],
+    dependencies: [
+      "Engine", "Storage", "Optimization", "Catalog", "Checks", "Experiments", "Reporting",
+    ],
     swiftSettings: swiftSettings),
 ]
 

@@ -1,4 +1,4 @@
-internal import COpenBLAS
+import COpenBLAS
 
 /// The BLAS underneath: what it is, and how it is set up.
 public enum BLAS {

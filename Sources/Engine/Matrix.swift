@@ -1,4 +1,4 @@
-internal import COpenBLAS
+import COpenBLAS
 
 /// A dense matrix of doubles, stored row by row.
 public struct Matrix: Sendable, Hashable {

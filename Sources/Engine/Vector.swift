@@ -1,4 +1,4 @@
-internal import COpenBLAS
+import COpenBLAS
 
 /// A dense vector of doubles.
 ///

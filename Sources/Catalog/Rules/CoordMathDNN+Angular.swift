@@ -1,0 +1,4 @@
+import Engine
+import Optimization
+
+typealias AngularObjective = DenseObjective<LeastSquares>
