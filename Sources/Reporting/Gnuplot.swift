@@ -89,6 +89,8 @@ public struct Gnuplot: Sendable, Hashable {
     return
       svg
       .replacing(/<title>.*?<\/title>/, with: "<title>\(plain)</title>")
+      // Else a space at the seam to a subscript can be lost.
+      .replacing("<text>", with: "<text xml:space=\"preserve\">")
       .replacing(/<desc>Produced by.*?<\/desc>\n*/, with: "")
       .split(separator: "\n", omittingEmptySubsequences: true)
       .map { line in String(line.reversed().drop { $0 == " " || $0 == "\t" }.reversed()) }

@@ -27,6 +27,17 @@ public enum Number {
     return value == 0 ? "0" : String(format: "%.*e", digits - 1, value)
   }
 
+  /// `value` as people write a setting, all its digits and no more: `50`, `0.25`, `1e-3`, `2.5e-7`.
+  public static func short(_ value: Double) -> String {
+    guard value.isFinite else { return text(value) }
+    if value == 0 { return "0" }
+    let size = abs(value)
+    if size >= 0.01 && size < 1e6 { return "\(value)".replacing(/\.0$/, with: "") }
+    let digits = (1...17).first { Double(String(format: "%.*e", $0 - 1, value)) == value } ?? 17
+    let parts = String(format: "%.*e", digits - 1, value).split(separator: "e")
+    return "\(parts[0])e\(Int(parts[1]) ?? 0)"
+  }
+
   /// `value` with `decimals` digits after the point; a rounded zero has no sign.
   public static func fixed(_ value: Double, decimals: Int) -> String {
     precondition(decimals >= 0, "decimals: \(decimals)")

@@ -100,6 +100,9 @@ public struct Plot: Sendable, Hashable {
     }
 
     var pointType: Int { [6, 8, 4, 12, 10, 14, 2, 1][rawValue] }
+
+    /// The filled shape that covers the hollow one; crosses have none.
+    var groundType: Int? { pointType < 4 ? nil : pointType + 1 }
   }
 
   /// One thing drawn from data.
@@ -184,6 +187,9 @@ public struct Plot: Sendable, Hashable {
     }
   }
 
+  /// A light ground, painted, since a page in dark mode would swallow dark text.
+  static let ground = "#fcfcfa"
+
   /// Width and height of one chart in pixels, before anyone scales it.
   static let size = (width: 820, height: 440)
 
@@ -198,7 +204,7 @@ public struct Plot: Sendable, Hashable {
     let width = columns == 1 ? size.width : 620 * columns
     let head = """
       set terminal svg size \(width),\(size.height * rows) dynamic enhanced rounded \
-      font 'sans-serif,14' background rgb '#fcfcfa'
+      font 'sans-serif,14' background rgb '\(ground)'
       set encoding utf8
 
       """
@@ -224,20 +230,36 @@ extension Plot {
     var data = ""
     var under: [String] = []
     var lines: [String] = []
+    var beads: [String] = []
     var marks: [String] = []
+    let pointSeries = series.count { $0.shape == .points }
+    var marked = 0
     for (number, one) in series.enumerated() {
       let block = "$p\(index)s\(number)"
       let colour = "rgb '\(one.hue.colour)'"
       switch one.shape {
       case .line:
         data += rows(frame.thinned(one.x, one.y), block)
-        lines.append("\(block) with lines lc \(colour) lw 2.2 dt \(one.hue.dash)")
+        lines.append("\(block) with lines lc \(colour) lw 2 dt \(one.hue.dash)")
       case .dashed:
         data += rows(frame.thinned(one.x, one.y), block)
         lines.append("\(block) with lines lc \(colour) lw 1.5 dt (5,4)")
       case .points:
-        data += rows(Array(zip(one.x, one.y)), block)
-        marks.append("\(block) with points lc \(colour) lw 1.3 pt \(one.hue.pointType) ps 0.6")
+        let points = Array(zip(one.x, one.y))
+        data += rows(points, block)
+        let turn = marked
+        marked += 1
+        // Where the marks of several curves would hide each other, all points become beads on their line, and the
+        // curves take turns in showing a mark.
+        let turns = points.count > 15 ? pointSeries : 1
+        if turns > 1 { beads.append("\(block) with points lc \(colour) pt 7 ps 0.35") }
+        let every = turns > 1 ? " every \(turns)::\(turn % turns)" : ""
+        // A filled ground under each hollow mark keeps it apart from the line that it lies on.
+        if let ground = one.hue.groundType {
+          marks.append("\(block)\(every) with points lc rgb '\(Plot.ground)' pt \(ground) ps 0.75")
+        }
+        marks.append(
+          "\(block)\(every) with points lc \(colour) lw 1.5 pt \(one.hue.pointType) ps 0.75")
       case .band(let upper):
         // A closed outline, since the two edges are thinned each for itself.
         let outline =
@@ -251,7 +273,7 @@ extension Plot {
       under.append(
         "\(decimal(level.value)) with lines lc rgb '#555555' lw 1.2 dt \(levelDash(number))")
     }
-    let drawn = (under + lines + marks).map { $0 + " notitle" } + legend
+    let drawn = (under + lines + beads + marks).map { $0 + " notitle" } + legend
     return data + settings(frame, legendBelow: legendBelow) + "plot "
       + drawn.joined(separator: ", \\\n  ") + "\n"
   }
@@ -262,21 +284,21 @@ extension Plot {
     var lines = [
       "set title \(heading.isEmpty ? "''" : quoted(heading)) offset 0,0.3 tc rgb '#222222'",
       "set border 3 lc rgb '#555555' lw 1",
-      "set grid xtics ytics lc rgb '#dddddd' lw 1 dt solid",
+      "set grid xtics ytics lt 1 lc rgb '#e2e2e0' lw 1",
       "set tics nomirror out scale 0.6 tc rgb '#333333'",
-      "set xlabel \(quoted(["\(x.label) [\(x.unit)]"])) tc rgb '#222222'",
-      "set ylabel \(quoted(["\(y.label) [\(y.unit)]"])) tc rgb '#222222'",
+      "set xlabel \(quoted(["\(x.label)\u{a0} [\(x.unit)]"] + (legendBelow ? [""] : []))) offset 0,0.4 tc rgb '#222222'",
+      "set ylabel \(quoted(["\(y.label)\u{a0} [\(y.unit)]"])) tc rgb '#222222'",
       "set xrange [\(decimal(frame.x.lowerBound)):\(decimal(frame.x.upperBound))]",
       "set yrange [\(decimal(frame.y.lowerBound)):\(decimal(frame.y.upperBound))]",
       "set samples 2",
       legendBelow
         ? "set key below center horizontal Left reverse samplen 3.5 width 2 tc rgb '#222222'"
-        : "set key outside right top vertical Left reverse samplen 3.5 spacing 1.35 "
+        : "set key outside right top vertical Left reverse samplen 3.5 spacing 1.15 "
           + "tc rgb '#222222'",
     ]
-    for (name, axis) in [("x", x), ("y", y)] where axis.scale == .logarithmic {
-      lines.append("set logscale \(name) 10")
-      lines.append("set format \(name) '10^{%L}'")
+    for (name, axis) in [("x", x), ("y", y)] {
+      if axis.scale == .logarithmic { lines.append("set logscale \(name) 10") }
+      lines.append("set format \(name) '\(axis.scale == .logarithmic ? "10^{%L}" : "%h")'")
     }
     return lines.map { $0 + "\n" }.joined()
   }
@@ -296,8 +318,8 @@ extension Plot {
       if line != nil || mark != nil {
         let solid = line?.shape == .line
         sample = "lc rgb '\(colour)'"
-        if let line { sample += " lw \(solid ? 2.2 : 1.5) dt \(solid ? line.hue.dash : "(5,4)")" }
-        if let mark { sample += " pt \(mark.hue.pointType) ps 0.6" }
+        if let line { sample += " lw \(solid ? 2 : 1.5) dt \(solid ? line.hue.dash : "(5,4)")" }
+        if let mark { sample += " pt \(mark.hue.pointType) ps 0.75" }
       }
       let style =
         line != nil && mark != nil

@@ -61,8 +61,13 @@ public struct PublishedFigure: Sendable, Hashable, Codable {
     if let paperFigure { return "figure-\(paperFigure)" }
     guard let first = curves.first else { return "T\(horizon)" }
     let fixed =
-      varied == .eta ? "e\(Int(first.e))" : "eta\(Number.scientific(first.eta, digits: 1))"
+      varied == .eta ? "e\(Int(first.e))" : "eta\(Number.short(first.eta))"
     return "\(fixed)-T\(horizon)"
+  }
+
+  /// The words for one of its curves in a legend or a table: what is varied, as `eta = 1e-3`.
+  public func label(of curve: Curve) -> String {
+    varied == .eta ? "eta = \(Number.short(curve.eta))" : "e = \(Number.short(curve.e))"
   }
 
   /// What makes the figure unusable, in words; `nil` if nothing does.
