@@ -1,5 +1,6 @@
 public import Catalog
 public import Optimization
+import Storage
 
 /// One training run of paper A's quadratic experiments: all that determines its numbers.
 public struct TrainingSetting: Sendable, Hashable {
@@ -62,7 +63,7 @@ public struct TrainingSetting: Sendable, Hashable {
 
   /// A short name for tables and files.
   public var name: String {
-    "T=\(horizon) e=\(Self.short(scale)) η=\(Self.short(metaStepSize)) \(layout.rawValue) "
+    "T=\(horizon) e=\(Number.short(scale)) η=\(Number.short(metaStepSize)) \(layout.rawValue) "
       + "step \(stepRule.name)"
   }
 
@@ -70,12 +71,8 @@ public struct TrainingSetting: Sendable, Hashable {
   public var command: String {
     "optcheck train --input-dim \(columns) --output-dim \(rows) --train-batch-size \(instances) "
       + "--lstm-hidden-size \(width) --optimizer-training-steps \(horizon) "
-      + "--e \(Self.short(scale)) --init-lr \(Self.short(metaStepSize)) "
+      + "--e \(Number.short(scale)) --init-lr \(Number.short(metaStepSize)) "
       + "--global-training-steps \(steps) --loss-func last --weight-layout \(layout.rawValue) "
       + "--step-rule \(stepRule == .theory ? "theory" : "reference") --seed \(seed)"
-  }
-
-  static func short(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e6 ? "\(Int(value))" : "\(value)"
   }
 }

@@ -1,3 +1,5 @@
+import Storage
+
 /// Pieces of GitHub-flavoured Markdown, as pure functions.
 public enum Markdown {
   /// Where the text of a table column stands.

@@ -1,4 +1,5 @@
 public import Foundation
+import Storage
 
 /// A plot of paper A: relative improvement over gradient descent against training step, one curve per setting.
 ///
