@@ -42,7 +42,7 @@ let library: [Target] = [
   .target(
     name: "Engine", dependencies: ["COpenBLAS", "CLAPACKE", "CKernels"],
     swiftSettings: swiftSettings),
-  .target(name: "Storage", swiftSettings: swiftSettings),
+  .target(name: "Storage", dependencies: ["Engine"], swiftSettings: swiftSettings),
   .target(name: "Optimization", dependencies: ["Engine", "Storage"], swiftSettings: swiftSettings),
   .target(
     name: "Catalog", dependencies: ["Engine", "Storage", "Optimization"],
