@@ -174,7 +174,7 @@ public struct CoordinatewiseNetwork: Sendable {
   func hidden(_ q: Matrix, active: [Matrix]? = nil) -> [Matrix] {
     var layers: [Matrix] = []
     for (l, weight) in weights.dropLast().enumerated() {
-      var a = Matrix.product(layers.last ?? q, .plain, weight)
+      var a = Matrix.product(layers.last ?? q, weight)
       let side = active?[l] ?? a
       for i in a.elements.indices where side.elements[i] <= 0 { a.elements[i] = 0 }
       layers.append(a)
