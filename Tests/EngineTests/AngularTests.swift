@@ -329,7 +329,7 @@ struct OutputMapTests {
 
     private func reference(_ map: OutputMap, _ z: Float80) -> (value: Float80, slope: Float80) {
       switch map {
-      case .exponential: return (exponential(z), exponential(z))
+      case .exp: return (exponential(z), exponential(z))
       case .identity: return (z, 1)
       case .gaussian: return (2 - 2 * exponential(-z * z), 4 * z * exponential(-z * z))
       case .twiceSigmoid:
@@ -503,7 +503,7 @@ struct AngularUnrollTests {
   // Orders below, at and above the dense kernel's, whole vectors and not; all maps.
   private static let cases: [(d: Int, width: Int, map: OutputMap)] = [
     (5, 16, .twiceSigmoid), (32, 64, .twiceSigmoid), (71, 40, .twiceSigmoid),
-    (80, 9, .twiceSigmoid), (12, 30, .exponential), (12, 30, .softplus), (12, 30, .identity),
+    (80, 9, .twiceSigmoid), (12, 30, .exp), (12, 30, .softplus), (12, 30, .identity),
     (12, 30, .gaussian),
   ]
 

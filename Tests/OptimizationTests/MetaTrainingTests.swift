@@ -86,7 +86,8 @@ private final class Bowl: MetaObjective {
     let cosine = MetaSchedule.cosine(period: 10)
     #expect(cosine.stepSize(initial: 3, epoch: 0) == 3)
     #expect(abs(cosine.stepSize(initial: 3, epoch: 10) - 1e-5) <= 1e-15)
-    #expect(abs(cosine.stepSize(initial: 3, epoch: 5) - (3 + 1e-5) / 2) <= 1e-15)
+    let middle: Double = (3 + 1e-5) / 2
+    #expect(abs(cosine.stepSize(initial: 3, epoch: 5) - middle) <= 1e-15)
     // A new epoch changes the step: two epochs of one step each on a bowl.
     let state = train(
       MetaTraining(stepSize: 0.5, schedule: .step(), stepsPerEpoch: 1, epochs: 2), [3],
@@ -114,7 +115,8 @@ private final class Bowl: MetaObjective {
   @Test func lossWeights() {
     #expect(MetaLoss.last.weights(horizon: 3) == [0, 0, 1])
     #expect(MetaLoss.mean.weights(horizon: 4) == [0.25, 0.25, 0.25, 0.25])
-    #expect(MetaLoss.weightedSum.weights(horizon: 3) == [1.0 / 6, 2.0 / 6, 3.0 / 6])
+    let thirds: [Double] = [1, 2, 3]
+    #expect(MetaLoss.weightedSum.weights(horizon: 3) == thirds.map { $0 / 6 })
   }
 }
 
