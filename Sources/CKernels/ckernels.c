@@ -141,7 +141,7 @@ static inline double sum3(twofold a, twofold b) {
 
 int32_t oc_bucket_capacity(int32_t width) {
   int32_t buckets = 64;
-  while (buckets < 8 * width && buckets < 1 << 20) buckets *= 2;
+  while (buckets < 4 * width && buckets < 1 << 20) buckets *= 2;
   return buckets;
 }
 
@@ -189,7 +189,7 @@ void oc_table_build(oc_table *table) {
 
   // Sort by bucket, then within buckets.
   int32_t buckets = 64;
-  while (buckets < 8 * split && buckets < 1 << 20) buckets *= 2;
+  while (buckets < 4 * split && buckets < 1 << 20) buckets *= 2;
   table->buckets = buckets;
   int32_t *bucket = table->rank;
   DISPATCH(buckets_of, (size_t)((width + 7) & ~7), keys, buckets, bucket);
