@@ -62,7 +62,7 @@ public struct Gnuplot: Sendable, Hashable {
     guard result.status == 0 else {
       throw .failed(status: result.status, message: result.standardError)
     }
-    // gnuplot draws nothing, says so and exits with 0 when all data are undefined.
+    // A script that plots nothing succeeds too.
     guard !result.standardOutput.isEmpty else {
       throw .failed(status: 0, message: result.standardError)
     }
