@@ -47,39 +47,26 @@ public struct Gnuplot: Sendable, Hashable {
   ///
   /// - Throws: `GnuplotError` with what gnuplot said.
   public func run(_ script: String) throws(GnuplotError) -> String {
-    // Files, not pipes: neither side can block on a full buffer.
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("optcheck-plot-\(UUID().uuidString)", isDirectory: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let process = Process()
-    let output = folder.appendingPathComponent("output")
-    let errors = folder.appendingPathComponent("errors")
+    guard FileManager.default.isExecutableFile(atPath: executable.path) else {
+      throw .cannotStart(program: executable.path, reason: "it is no executable file")
+    }
+    let result: ChildProcess.Output
     do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      let input = folder.appendingPathComponent("input")
-      for (file, content) in [(input, Data(script.utf8)), (output, Data()), (errors, Data())] {
-        try content.write(to: file)
-      }
-      process.executableURL = executable
-      // -d: nobody's start-up file changes a report.
-      process.arguments = ["-d", "-"]
-      process.environment = ["LC_ALL": "C", "PATH": "/usr/bin:/bin"]
-      process.standardInput = try FileHandle(forReadingFrom: input)
-      process.standardOutput = try FileHandle(forWritingTo: output)
-      process.standardError = try FileHandle(forWritingTo: errors)
-      try process.run()
+      // -d and an empty environment: nobody's start-up file or locale changes a report.
+      result = try ChildProcess.run(
+        executable.path, ["-d", "-"], environment: ["LC_ALL": "C", "PATH": "/usr/bin:/bin"],
+        input: script)
     } catch {
       throw .cannotStart(program: executable.path, reason: "\(error)")
     }
-    process.waitUntilExit()
-    let text = { (file: URL) in (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
-    let (drawn, complaint) = (text(output), text(errors))
-    guard process.terminationReason == .exit, process.terminationStatus == 0 else {
-      throw .failed(status: process.terminationStatus, message: complaint)
+    guard result.status == 0 else {
+      throw .failed(status: result.status, message: result.standardError)
     }
-    // gnuplot draws nothing, says so and exits with 0 when all data are undefined.
-    guard !drawn.isEmpty else { throw .failed(status: 0, message: complaint) }
-    return drawn
+    // A script that plots nothing succeeds too.
+    guard !result.standardOutput.isEmpty else {
+      throw .failed(status: 0, message: result.standardError)
+    }
+    return result.standardOutput
   }
 
   /// Names the picture by its title and takes out the program's version, which differs between machines.

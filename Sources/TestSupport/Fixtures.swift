@@ -1,4 +1,5 @@
 public import Foundation
+import OptCheck
 
 /// Where tests find the files that they read.
 public enum Fixtures {
@@ -21,6 +22,27 @@ public enum Fixtures {
     let shared = packageFolder.deletingLastPathComponent().appendingPathComponent("shared")
     let mark = shared.appendingPathComponent("reference").path
     return FileManager.default.fileExists(atPath: mark) ? shared : nil
+  }
+
+  /// Paths, from the package's root, of all files under version control, or that would be in an unpacked archive.
+  ///
+  /// - Throws: What Foundation says if a folder cannot be read.
+  public static func trackedFiles() throws -> [String] {
+    // The clone may belong to somebody else, as in a container; listing it is harmless.
+    let git = try ChildProcess.run(
+      "git", ["-c", "safe.directory=*", "-C", packageFolder.path, "ls-files", "-z"])
+    if git.status == 0, !git.standardOutput.isEmpty {
+      return git.standardOutput.split(separator: "\0").map(String.init)
+    }
+    let ignored: Set = [".build", ".swiftpm", ".git", "results", "Package.resolved"]
+    let entries = try FileManager.default.contentsOfDirectory(atPath: packageFolder.path)
+    return try entries.filter { !ignored.contains($0) }.flatMap { entry -> [String] in
+      let path = packageFolder.appendingPathComponent(entry).path
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
+      else { return [entry] }
+      return try FileManager.default.subpathsOfDirectory(atPath: path).map { entry + "/" + $0 }
+    }.sorted()
   }
 }
 

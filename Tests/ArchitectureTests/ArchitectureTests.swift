@@ -20,14 +20,14 @@ import Testing
   }
 
   @Test func topLevelHoldsOnlyWhatIsListed() throws {
-    let files = try trackedFiles()
+    let files = try Fixtures.trackedFiles()
     #expect(files.count > 20)
     let found = topLevelViolations(files)
     #expect(found.isEmpty, "\(found.joined(separator: "\n"))")
   }
 
   @Test func noTrackedFileNamesAMachine() throws {
-    let found = try trackedFiles().flatMap { path -> [String] in
+    let found = try Fixtures.trackedFiles().flatMap { path -> [String] in
       let file = Fixtures.packageFolder.appendingPathComponent(path)
       // A file removed but not yet committed is still listed; one that is not text names nothing.
       guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }

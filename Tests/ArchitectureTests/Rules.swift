@@ -103,37 +103,6 @@ func machinePathViolations(_ path: String, _ text: String) -> [String] {
     }
 }
 
-/// Paths of all files under version control, or of all that would be, in an unpacked archive.
-func trackedFiles() throws -> [String] {
-  let root = Fixtures.packageFolder
-  if let listed = gitFiles(root) { return listed }
-  let ignored: Set = [".build", ".swiftpm", ".git", "results", "Package.resolved"]
-  let entries = try FileManager.default.contentsOfDirectory(atPath: root.path)
-  return try entries.filter { !ignored.contains($0) }.flatMap { entry -> [String] in
-    var isFolder: ObjCBool = false
-    let path = root.appendingPathComponent(entry).path
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
-    else { return [entry] }
-    return try FileManager.default.subpathsOfDirectory(atPath: path).map { entry + "/" + $0 }
-  }.sorted()
-}
-
-private func gitFiles(_ root: URL) -> [String]? {
-  let process = Process()
-  let output = Pipe()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  // The clone may belong to somebody else, as in a container; listing it is harmless.
-  process.arguments = ["git", "-c", "safe.directory=*", "-C", root.path, "ls-files", "-z"]
-  process.standardOutput = output
-  process.standardError = FileHandle.nullDevice
-  guard (try? process.run()) != nil else { return nil }
-  let data = output.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
-  guard process.terminationStatus == 0 else { return nil }
-  let files = String(decoding: data, as: UTF8.self).split(separator: "\0").map(String.init)
-  return files.isEmpty ? nil : files
-}
-
 /// `text` with comments and the words of string literals blanked, line breaks and interpolated code kept.
 private func stripped(_ text: String) -> String {
   enum State {

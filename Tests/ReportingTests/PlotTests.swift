@@ -134,6 +134,23 @@ struct GnuplotTests {
   }
 }
 
+@Suite struct ChildProcessTests {
+  @Test func wordsInputAndStatusArriveAsTheyAre() throws {
+    let nasty = ["a b", "it's", "$HOME `x` \\ \"", "*", "", "line\nbreak", "é"]
+    let echo = try ChildProcess.run(
+      "printf", ["%s|"] + nasty, environment: ["PATH": "/usr/bin:/bin"])
+    #expect(echo.standardOutput == nasty.map { $0 + "|" }.joined())
+    #expect(echo.status == 0 && echo.standardError.isEmpty)
+    let long = String(repeating: "0123456789\n", count: 50_000)
+    #expect(try ChildProcess.run("cat", input: long).standardOutput == long)
+    let three = try ChildProcess.run(
+      "sh", ["-c", "echo \"$A\" >&2; exit 3"], environment: ["A": "b"])
+    #expect(three.status == 3 && three.standardError == "b\n" && three.standardOutput.isEmpty)
+    #expect(try ChildProcess.run("sh", ["-c", "kill -9 $$"]).status == 137)
+    #expect(try ChildProcess.run("/nowhere/program").status == 127)
+  }
+}
+
 @Suite struct GnuplotLookupTests {
   @Test func absentMeansNil() {
     #expect(Gnuplot.find(in: "") == nil)
