@@ -56,7 +56,7 @@ let library: [Target] = [
     swiftSettings: swiftSettings),
   .target(
     name: "Reporting",
-    dependencies: ["Engine", "Storage", "Optimization", "Checks", "Experiments"],
+    dependencies: ["Engine", "Storage", "Optimization", "Catalog", "Checks", "Experiments"],
     swiftSettings: swiftSettings),
   .target(
     name: "OptCheck",

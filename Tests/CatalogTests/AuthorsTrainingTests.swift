@@ -65,11 +65,16 @@ import Testing
     let ours = try run(
       horizon: row.horizon, scale: row.scale, metaStepSize: row.metaStepSize,
       steps: row.losses.count)
+    // A saturated step of 2 * 0.9999 / L is on the verge of stability: a float32 error of L, a few
+    // units of 2^-24, enters 2 T-fold.
+    let tolerance = max(1e-6, 8 * Double(row.horizon) * 0x1p-24)
     for (k, (a, b)) in zip(ours.losses, row.losses).enumerated() {
-      #expect(abs(a - b) <= 1e-6 * b, "loss \(k): \(a), printed \(b)")
+      #expect(abs(a - b) <= (k == 0 ? 1e-6 : tolerance) * b, "loss \(k): \(a), printed \(b)")
     }
     for (k, (norms, b)) in zip(ours.norms, row.lastLayerNorms).enumerated() {
-      #expect(abs(norms[2] - b) <= 1e-5 * b, "|dF/dw3| \(k): \(norms[2]), printed \(b)")
+      // A printed 0 is a float32 sigmoid that has reached 1.
+      #expect(
+        abs(norms[2] - b) <= max(1e-5 * b, 1e-12), "|dF/dw3| \(k): \(norms[2]), printed \(b)")
     }
     #expect(ours.norms[0][0] == 0 && ours.norms[0][1] == 0, "inner layers wait for w3")
   }

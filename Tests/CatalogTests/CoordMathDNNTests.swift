@@ -60,7 +60,8 @@ import Testing
           var gradient = rule.parameters.zeros
           let value = objective.evaluate(rule.parameters, gradient: &gradient)
           let surrogate = objective.surrogate(at: rule.parameters)
-          #expect(surrogate.loss(at: rule.parameters) == value.loss)
+          // The two may come from different evaluators: rounding of T steps lies between them.
+          #expect(abs(surrogate.loss(at: rule.parameters) - value.loss) <= 1e-13 * value.loss)
           var direction = rule.parameters.zeros
           for i in direction.tensors.indices {
             direction.tensors[i].elements = direction.tensors[i].elements.map { _ in rng.normal() }
