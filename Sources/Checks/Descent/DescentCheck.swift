@@ -41,7 +41,9 @@ public struct DescentCheck: Check {
       + "\(audit.worstSlack) of the first value"
     return CheckResult(
       claim: claim, subject: subject.label,
-      verdict: .decide(premises, worst == nil ? .isTrue(slack: nil) : .isFalse),
+      verdict: .decide(
+        premises,
+        worst != nil ? .isFalse : audit.steps == 0 ? .undecided : .isTrue(slack: nil)),
       reason: premises.explain(reason), premises: premises, numbers: audit.numbers,
       evidence: audit.evidence)
   }

@@ -56,7 +56,7 @@ enum CurveModel: CaseIterable {
       }
     case .power:
       return [1e-3, 0.02, 0.2, 1].compactMap { part in
-        let shift = max(0.5, part * Double(n))
+        let shift = max(0.5, part * (k[n - 1] - k[0]))
         let columns = [[Double](repeating: 1, count: n), k.map { -log($0 + shift) }]
         return AutoregressiveFit.leastSquares(columns, y).map { [$0[0], log(shift), $0[1]] }
       }
@@ -79,12 +79,14 @@ struct CurveFit {
   /// Gauss-Newton with halved steps from every start, then the errors' correlation; nil if no start
   /// leads anywhere.
   init?(_ model: CurveModel, steps k: [Double], logs y: [Double], floor: Double) {
-    var best: (square: Double, parameters: [Double])?
-    for start in model.starts(k, y) {
-      let end = Self.descend(model, start, k, y)
-      if end.square < best?.square ?? .infinity { best = end }
+    // Every tenth point or so is enough to tell which start leads where.
+    let stride = max(1, y.count / 400)
+    let (coarseK, coarseY) = (Self.thinned(k, stride), Self.thinned(y, stride))
+    let ends = model.starts(coarseK, coarseY).map { Self.descend(model, $0, coarseK, coarseY) }
+    guard let end = ends.min(by: { $0.square < $1.square }), end.square.isFinite else {
+      return nil
     }
-    guard let best else { return nil }
+    let best = Self.descend(model, end.parameters, k, y)
     self.model = model
     parameters = best.parameters
     residuals = zip(k, y).map { $1 - model.value(best.parameters, $0) }
@@ -100,6 +102,10 @@ struct CurveFit {
     )
   }
 
+  private static func thinned(_ values: [Double], _ stride: Int) -> [Double] {
+    Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
+  }
+
   private static func descend(
     _ model: CurveModel, _ start: [Double], _ k: [Double], _ y: [Double]
   ) -> (square: Double, parameters: [Double]) {
@@ -108,11 +114,11 @@ struct CurveFit {
     var a = start
     var r = residuals(a)
     var current = square(r)
-    for _ in 0..<40 {
+    for _ in 0..<25 {
       guard let step = AutoregressiveFit.leastSquares(model.columns(a, k), r) else { break }
       var length = 1.0
       var next = (a, r, Double.infinity)
-      while length > 1e-3 {
+      while length > 0.02 {
         let trial = zip(a, step).map { $0 + length * $1 }
         let left = residuals(trial)
         next = (trial, left, square(left))

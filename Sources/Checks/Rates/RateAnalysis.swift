@@ -2,7 +2,7 @@ import Foundation
 
 /// What kind of course a positive series takes.
 public enum Regime: String, Sendable, Hashable, Codable, CaseIterable {
-  /// log F_k is a line.
+  /// log F_k is a line, or bends by no more than ``RateAnalysis/bend``.
   case linear
   /// F_k - F_∞ falls linearly, F_∞ > 0.
   case linearWithFloor = "linear with floor"
@@ -32,7 +32,7 @@ public struct RateEstimate: Sendable, Hashable, Codable {
   public var upper: Double
   /// The first step of the stretch.
   public var start: Int
-  /// The last step of the stretch.
+  /// The last step of the stretch; with a floor, where the falling part is down to it or to 5%.
   public var end: Int
   /// The share of the variance of log F_k on the stretch that the fitted curve explains.
   public var determination: Double
@@ -43,6 +43,9 @@ public struct RateEstimate: Sendable, Hashable, Codable {
 
   /// The factor per step, q = e^{-λ}.
   public var factor: Double { exp(-decay) }
+
+  /// The width of the interval over λ.
+  var relativeWidth: Double { (upper - lower) / decay }
 }
 
 /// T4's measurement: the regime of a positive series, and its rate where there is one.
@@ -65,7 +68,10 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
   public var rate: RateEstimate?
   /// The period in steps of an oscillation.
   public var period: Double?
-  /// The share of all steps that the stretch covers; 0 without a rate.
+  /// How much of the curve the rate speaks for, from 0 to 1.
+  ///
+  /// The share of the steps on which log F_k itself is close to a line; on a part of the curve only,
+  /// that share or the part's share of the whole range of log F_k, whichever is less.
   public var coverage: Double
 
   /// Analyses F_0, F_1 and so on (less the minimum, if that is not zero).
@@ -83,7 +89,7 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
       return
     }
     analyse(logs)
-    if let rate { coverage = Double(rate.end - rate.start) / Double(values.count - 1) }
+    coverage *= Double(logs.count - 1) / Double(values.count - 1)
   }
 
   private mutating func analyse(_ y: [Double]) {
@@ -114,44 +120,61 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
       if line.interval.upper < 0, Self.grows(y) { regime = .diverging }
       return
     }
-    guard Self.isExact(best, floor) || best.fit.correlation < 0.98 else {
-      if Self.grows(y) { regime = .diverging } else { findStretch(y, floor) }
-      return
+    if best.model == .line, !Self.isExact(best, floor),
+      let clipped = CurveFit(.line, steps: k, logs: Self.withoutOutliers(y), floor: floor)
+    {
+      best = clipped
     }
-    conclude(best, k, y, floor)
+    let isSound = Self.isExact(best, floor) || best.fit.correlation < 0.98
+    if !(isSound && conclude(best, y)) {
+      if Self.grows(y) {
+        regime = .diverging
+      } else if best.model == .power, best.parameters[2] > 0,
+        Self.determination(best, y, 0, y.count - 1) > 0.995
+      {
+        regime = .sublinear
+      } else {
+        findStretch(y, floor, range)
+      }
+    }
   }
 
-  private mutating func conclude(
-    _ best: CurveFit, _ k: [Double], _ y: [Double], _ floor: Double
-  ) {
+  /// Reads regime and rate off a curve that leaves nothing but noise; false if it does not after all.
+  private mutating func conclude(_ best: CurveFit, _ y: [Double]) -> Bool {
+    let last = y.count - 1
     switch best.model {
     case .flat: regime = .flat
     case .power: regime = best.parameters[2] > 0 ? .sublinear : .diverging
     case .line:
-      let clipped = Self.withoutOutliers(y)
-      guard let fit = CurveFit(.line, steps: k, logs: clipped, floor: floor) else { return }
-      let interval = fit.interval
+      let interval = best.interval
       if interval.lower <= 0, interval.upper >= 0 {
         regime = .flat
       } else if interval.upper < 0 {
         regime = .diverging
       } else {
         regime = .linear
-        rate = Self.estimate(fit, y, 0, y.count - 1)
+        rate = Self.estimate(best, y, 0, last)
+        coverage = 1
       }
     case .floor:
       let (f, c, lambda) = (best.parameters[0], best.parameters[1], best.parameters[2])
-      guard lambda > 0, best.interval.lower > 0 else { return }
+      let interval = best.interval
+      // A floor that the curve does not reach is an extrapolation; least squares far from the
+      // interval means that its linearisation does not carry.
+      let decays = lambda * Double(last)
+      guard interval.lower > 0, decays >= 3, max(c - f, 3) <= decays,
+        interval.lower / 2 <= lambda, lambda <= 2 * interval.upper
+      else { return false }
       regime = .linearWithFloor
-      // Up to where the falling part is down to the floor.
-      let end = min(y.count - 1, max(1, Int((c - f) / lambda)))
-      rate = Self.estimate(best, y, 0, end)
+      rate = Self.estimate(best, y, 0, min(last, Int((max(c - f, 3) / lambda).rounded())))
       rate?.plateau = exp(f)
+      coverage = min(1, max(0, c - f) / decays)
     }
+    return true
   }
 
   /// Looks for the longest window that is close to a line, on a grid of sixteenths.
-  private mutating func findStretch(_ y: [Double], _ floor: Double) {
+  private mutating func findStretch(_ y: [Double], _ floor: Double, _ range: Double) {
     let parts = 16
     for length in stride(from: parts, through: parts / 4, by: -1) {
       let found = (0...(parts - length)).compactMap { first -> RateEstimate? in
@@ -159,8 +182,10 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
         let end = (first + length) * (y.count - 1) / parts
         return Self.straight(y, start, end, floor)
       }
-      if let sharpest = found.min(by: { $0.upper - $0.lower < $1.upper - $1.lower }) {
-        (regime, rate) = (.piecewise, sharpest)
+      if let sharpest = found.min(by: { $0.relativeWidth < $1.relativeWidth }) {
+        (regime, rate) = (length == parts ? .linear : .piecewise, sharpest)
+        let steps = Double(sharpest.end - sharpest.start)
+        coverage = min(steps / Double(y.count - 1), sharpest.decay * steps / range)
         return
       }
     }
@@ -197,16 +222,21 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
     _ fit: CurveFit, _ y: [Double], _ start: Int, _ end: Int
   ) -> RateEstimate {
     let interval = fit.interval
+    return RateEstimate(
+      decay: interval.median, lower: interval.lower, upper: interval.upper, start: start,
+      end: end, determination: determination(fit, y, start, end),
+      correlation: fit.fit.correlation)
+  }
+
+  /// R² of `fit` on the steps from `start` to `end`, over all of which it was fitted.
+  private static func determination(
+    _ fit: CurveFit, _ y: [Double], _ start: Int, _ end: Int
+  ) -> Double {
     let window = Array(y[start...end])
     let mean = window.reduce(0, +) / Double(window.count)
     let total = window.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    let left = (start...end).reduce(0.0) { sum, k in
-      let distance = y[k] - fit.model.value(fit.parameters, Double(k))
-      return sum + distance * distance
-    }
-    return RateEstimate(
-      decay: interval.median, lower: interval.lower, upper: interval.upper, start: start,
-      end: end, determination: 1 - left / total, correlation: fit.fit.correlation)
+    let left = fit.residuals[start...end].reduce(0) { $0 + $1 * $1 }
+    return 1 - left / total
   }
 
   /// Whether `fit` leaves no more than rounding.

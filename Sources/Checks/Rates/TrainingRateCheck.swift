@@ -17,8 +17,8 @@ public struct LossCurve: Sendable, Hashable, Codable {
 
 /// T4: training converges at a linear rate, as far as the measured curve shows.
 ///
-/// Holds if log F_k is close to a line on at least half of the curve and the 95% interval of its
-/// slope excludes 0; violated if the curve grows. Any other course is inconclusive and named: a finite
+/// Holds if log F_k is close to a line on at least half of the curve (steps, and fall if there is a
+/// part only) and the 95% interval of its slope excludes 0; violated if the curve grows. Any other course is inconclusive and named: a finite
 /// curve does not refute a rate that may come later, and a sublinear one gets no rate.
 /// Numbers, all absent without a rate: `decay` (λ per step, with `decayLower` and `decayUpper`),
 /// `oneMinusRate` (1 - e^{-λ}, with `oneMinusRateLower` and `oneMinusRateUpper`), `stretchStart`,
@@ -54,7 +54,7 @@ public struct TrainingRateCheck: Check {
       numbers["plateau"] = rate.plateau
       reason +=
         ", 1 - q = \(-expm1(-rate.decay)) [\(-expm1(-rate.lower)), \(-expm1(-rate.upper))] on "
-        + "k = \(rate.start)-\(rate.end)"
+        + "k = \(rate.start)-\(rate.end), for \(analysis.coverage) of the curve"
       if let plateau = rate.plateau { reason += ", then level at \(plateau)" }
       if analysis.coverage >= 0.5, rate.lower > 0 { conclusion = .isTrue(slack: nil) }
     } else {
