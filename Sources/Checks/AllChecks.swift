@@ -1,6 +1,10 @@
 /// Every check there is; a new one needs this line and no other.
 public let allChecks: [any Check] = [
-  GradientCheck()
+  GradientCheck(),
+  AlignmentCheck(),
+  OrthonormalFactorsCheck(),
+  HomogeneityCheck(),
+  FullRankCheck(),
 ]
 
 /// What a check said about one of its own cases.

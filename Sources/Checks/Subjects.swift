@@ -48,6 +48,8 @@ struct ScaledDescent: UpdateRule {
   var name = "scaled-descent"
   /// p for coordinate j at step t, counted from 1.
   var factor: @Sendable (_ t: Int, _ j: Int) -> Double = { _, _ in 1 }
+  /// Whether coordinate j comes out of step t an ulp too large.
+  var isOff: @Sendable (_ t: Int, _ j: Int) -> Bool = { _, _ in false }
 
   func initialState<P: Problem>(for problem: P) -> Int { 0 }
 
@@ -55,7 +57,10 @@ struct ScaledDescent: UpdateRule {
     t += 1
     let g = problem.gradient(at: x)
     let s = 1 / problem.largestSmoothness
-    for j in x.elements.indices { x[j] -= (factor(t, j) * s) * g[j] }
+    for j in x.elements.indices {
+      x[j] -= (factor(t, j) * s) * g[j]
+      if isOff(t, j) { x[j] = x[j].nextUp }
+    }
   }
 }
 
@@ -206,4 +211,16 @@ public final class FaultyObjective: MetaObjective {
   public func unroll(_ w: Parameters) -> Trajectory { base.unroll(w) }
 
   public func surrogate(at w: Parameters) -> any SurrogateLoss { base.surrogate(at: w) }
+}
+
+/// Gradient descent with step 1/β, for comparison with ``ScaledDescent``.
+struct PlainDescent: UpdateRule {
+  let name = "plain-descent"
+
+  func initialState<P: Problem>(for problem: P) -> Double { 1 / problem.largestSmoothness }
+
+  func step<P: Problem>(_ x: inout Vector, _ s: inout Double, on problem: P) {
+    let g = problem.gradient(at: x)
+    for j in x.elements.indices { x[j] -= s * g[j] }
+  }
 }
