@@ -57,7 +57,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func train(_ settings: TrainSettings, _ console: Console) throws {
-    let run = try TrainingRun(settings)
+    let run = try TrainingJob(settings)
     if resume, !Checkpoint.exists(in: run.folder) {
       console.note("note: \(run.folder.relativePath) holds no checkpoint; starting from step 0")
     }
@@ -248,7 +248,7 @@ extension TrainSettings {
   }
 }
 
-extension TrainingRun {
+extension TrainingJob {
   /// The run that `settings` describe; nothing is written yet.
   init(_ settings: TrainSettings) throws {
     let rule = try settings.learnedRule()

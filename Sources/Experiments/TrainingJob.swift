@@ -9,7 +9,7 @@ import Storage
 /// Files: `train.log`, `train_loss.log`, `config.yaml`, `train_loss` (one loss per step, before its
 /// update), `obj_train_iter_<k>` for k = 0, 100, 200, ... (F(X_0) to F(X_T) before update k), and
 /// `<rule>.safetensors` with the weights under PyTorch's names.
-public struct TrainingRun: Sendable {
+public struct TrainingJob: Sendable {
   /// The rule with its initial weights.
   public var rule: any LearnedUpdateRule
   /// What it is trained on.
@@ -174,7 +174,7 @@ public struct TrainingRun: Sendable {
 
 /// How a trained rule does on fresh problems, as the reference code's test mode measures it.
 public enum TestRun {
-  /// The mean over `problems` of F(X_t), t = 0 ... `horizon`, from X_0 = 0.
+  /// The mean of the values F(X_t) over `problems`, for t from 0 to `horizon`, from X_0 = 0.
   ///
   /// Values are NaN from the first step on at which a run leaves the finite numbers.
   public static func meanValues(
