@@ -1,1 +1,286 @@
 #include "ckernels.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+// Vectors wider than the machine's cross no function boundary that is not inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef double vec __attribute__((vector_size(64), aligned(8), may_alias));
+typedef int64_t ivec __attribute__((vector_size(64), aligned(8), may_alias));
+typedef int32_t ivec32 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float fvec __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double pairvec __attribute__((vector_size(16), aligned(8), may_alias));
+
+// ---------------------------------------------------------------- samples beyond the range
+
+// Whether a b > c d, exactly, for positive finite arguments of any magnitude.
+static int product_exceeds(double a, double b, double c, double d) {
+  int ea, eb, ec, ed;
+  double ma = frexp(a, &ea), mb = frexp(b, &eb), mc = frexp(c, &ec), md = frexp(d, &ed);
+  int shift = ea + eb - ec - ed;
+  if (shift > 2) return 1;
+  if (shift < -2) return 0;
+  double left = ma * mb, right = mc * md;
+  double leftTail = fma(ma, mb, -left), rightTail = fma(mc, md, -right);
+  left = ldexp(left, shift), leftTail = ldexp(leftTail, shift);
+  return left > right || (left == right && leftTail > rightTail);
+}
+
+static int is_active(const oc_table *table, int32_t j, double u, double v) {
+  double p = table->w2[j], q = table->w2[table->width + j];
+  switch (table->kind[j]) {
+  case OC_ALWAYS: return 1;
+  case OC_BELOW: return q == 0 || product_exceeds(p, u, -q, v);
+  case OC_ABOVE: return p == 0 || product_exceeds(q, v, -p, u);
+  default: return 0;
+  }
+}
+
+static void oc_exact_coefficients(const oc_table *table, double u, double v, double pair[2]) {
+  pair[0] = pair[1] = 0;
+  for (int32_t j = 0; j < table->width; ++j)
+    if (is_active(table, j, u, v)) {
+      pair[0] += table->w3[j] * table->w2[j];
+      pair[1] += table->w3[j] * table->w2[table->width + j];
+    }
+}
+
+static void oc_exact_scatter(const oc_table *table, double u, double v, double zbar,
+                             double *extra) {
+  for (int32_t j = 0; j < table->width; ++j)
+    if (is_active(table, j, u, v)) {
+      extra[j] += zbar * u;
+      extra[table->width + j] += zbar * v;
+    }
+}
+
+// ---------------------------------------------------------------- one version per generation
+
+#define OC(name) name##_plain
+#define OC_TARGET
+#include "kernels.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <immintrin.h>
+#define OC(name) name##_v3
+#define OC_TARGET __attribute__((target("arch=x86-64-v3"), min_vector_width(256)))
+#define OC_FMA
+#include "kernels.h"
+
+#define OC(name) name##_v4
+#define OC_TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
+#define OC_GATHER
+#include "kernels.h"
+
+#define DISPATCH(name, ...)                                                                        \
+  do {                                                                                             \
+    if (__builtin_cpu_supports("x86-64-v4")) name##_v4(__VA_ARGS__);                               \
+    else if (__builtin_cpu_supports("x86-64-v3")) name##_v3(__VA_ARGS__);                          \
+    else name##_plain(__VA_ARGS__);                                                                \
+  } while (0)
+#else
+#define DISPATCH(name, ...) name##_plain(__VA_ARGS__)
+#endif
+
+void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
+                int32_t *cell) {
+  DISPATCH(forward, table, n, u, v, z, cell);
+}
+
+void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
+                 const double *zbar, const int32_t *cell, double *cells, double *extra,
+                 double *ubar, double *vbar) {
+  DISPATCH(backward, table, n, u, v, zbar, cell, cells, extra, ubar, vbar);
+}
+
+void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative) {
+  DISPATCH(map_evaluate, map, n, z, value, derivative);
+}
+
+void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y) {
+  DISPATCH(gram_gradient, n, packed, x, c, y);
+}
+
+void oc_unroll_forward(const oc_instance *instance) { DISPATCH(unroll_forward, instance); }
+void oc_unroll_backward(const oc_instance *instance) { DISPATCH(unroll_backward, instance); }
+
+// ---------------------------------------------------------------- packing
+
+size_t oc_packed_count(size_t n) { return n <= OC_DENSE_ORDER ? n * n : n * (n + 8) / 2; }
+
+void oc_pack(size_t d, size_t n, const double *a, double *packed) {
+  if (n <= OC_DENSE_ORDER) {
+    memset(packed, 0, n * n * sizeof(double));
+    for (size_t i = 0; i < d; ++i) memcpy(packed + i * n, a + i * d, d * sizeof(double));
+    return;
+  }
+  for (size_t i = 0; i < n; i += 8)
+    for (size_t j = 0; j <= i; j += 8)
+      for (size_t k = i; k < i + 8; ++k)
+        for (size_t l = j; l < j + 8; ++l) *packed++ = k < d && l < d ? a[k * d + l] : 0;
+}
+
+// ---------------------------------------------------------------- building the table
+
+// An unevaluated sum of two doubles: prefix sums of thousands of terms then err by one rounding.
+typedef struct {
+  double high, low;
+} twofold;
+
+static inline twofold added(twofold a, double b) {
+  double s = a.high + b, t = s - a.high;
+  return (twofold){s, a.low + ((a.high - (s - t)) + (b - t))};
+}
+static inline double sum3(twofold a, twofold b) {
+  twofold s = added(a, b.high);
+  return s.high + (s.low + b.low);
+}
+
+int32_t oc_bucket_capacity(int32_t width) {
+  int32_t buckets = 64;
+  while (buckets < 4 * width && buckets < 1 << 20) buckets *= 2;
+  return buckets;
+}
+
+// Stable merge sort by key for a crowded bucket.
+static void merge_sort(int32_t *order, int32_t *spare, int32_t n, const double *keys) {
+  if (n <= 16) {
+    for (int32_t i = 1; i < n; ++i) {
+      int32_t unit = order[i], k = i;
+      for (; k > 0 && keys[order[k - 1]] > keys[unit]; --k) order[k] = order[k - 1];
+      order[k] = unit;
+    }
+    return;
+  }
+  int32_t half = n / 2;
+  merge_sort(order, spare, half, keys);
+  merge_sort(order + half, spare, n - half, keys);
+  memcpy(spare, order, (size_t)half * sizeof(int32_t));
+  for (int32_t i = 0, j = half, k = 0; i < half; ++k)
+    order[k] = j < n && keys[order[j]] < keys[spare[i]] ? order[j++] : spare[i++];
+}
+
+void oc_table_build(oc_table *table) {
+  const int32_t width = table->width;
+  const double *p = table->w2, *q = table->w2 + width, *w3 = table->w3;
+  double *keys = table->keys, *breakpoints = table->breakpoints;
+  int32_t *order = table->order, *spare = table->order + width, *start = table->start;
+  int32_t split = 0, extreme = 0, finite = 1;
+
+  // Weights that are not finite make z NaN wherever h1 != 0, and nothing else is promised.
+  // A unit that follows t < |p/q| or t > |p/q| has its breakpoint there; q = 0 gives infinity.
+  for (int32_t j = 0; j < width; ++j)
+    finite &= isfinite(p[j]) && isfinite(q[j]) && isfinite(w3[j]);
+  for (int32_t j = 0; j < width; ++j) {
+    table->kind[j] = !finite ? OC_NEVER : p[j] > 0 ? (q[j] > 0 ? OC_ALWAYS : OC_BELOW) : (q[j] > 0 ? OC_ABOVE : OC_NEVER);
+    if (table->kind[j] < OC_BELOW) {
+      keys[j] = 0;
+      continue;
+    }
+    double t = fabs(p[j]) / fabs(q[j]);
+    extreme |= (p[j] != 0 && t < 2 * DBL_MIN) || (q[j] != 0 && t > DBL_MAX / 2);
+    keys[j] = t;
+    ++split;
+  }
+  table->extreme = extreme;
+
+  // Sort by bucket, then within buckets.
+  int32_t buckets = 64;
+  while (buckets < 4 * split && buckets < 1 << 20) buckets *= 2;
+  table->buckets = buckets;
+  int32_t *bucket = table->rank;
+  DISPATCH(buckets_of, (size_t)((width + 7) & ~7), keys, buckets, bucket);
+  memset(start, 0, (size_t)(buckets + 2) * sizeof(int32_t));
+  for (int32_t j = 0; j < width; ++j) start[bucket[j] + 1] += table->kind[j] >= OC_BELOW;
+  for (int32_t b = 0; b <= buckets; ++b) start[b + 1] += start[b];
+  for (int32_t j = 0; j < width; ++j)
+    if (table->kind[j] >= OC_BELOW) order[start[bucket[j]]++] = j;
+  // Each start has moved to its bucket's end; sort there, count distinct keys, move it back.
+  int32_t count = 0, passes = 0, from = 0;
+  for (int32_t b = 0; b <= buckets; ++b) {
+    int32_t end = start[b], before = count;
+    if (end > from) {
+      merge_sort(order + from, spare, end - from, keys);
+      double previous = -1;
+      for (int32_t i = from; i < end; ++i) {
+        double t = keys[order[i]];
+        if (t != previous) breakpoints[count++] = previous = t;
+        bucket[order[i]] = count - 1;  // now the rank
+      }
+    }
+    start[b] = before;
+    passes = count - before > passes ? count - before : passes;
+    from = end;
+  }
+  if (count == 0 || breakpoints[count - 1] < INFINITY) breakpoints[count++] = INFINITY;
+  start[buckets + 1] = count;
+  for (int32_t k = 0; k < OC_PASSES; ++k) breakpoints[count + k] = NAN;
+  table->count = count;
+  table->passes = passes;
+
+  // coefficient of cell 2k (just below breakpoint k) and 2k + 1 (on it):
+  // units always active + those below a later breakpoint + those above an earlier one.
+  double *coefficients = table->coefficients;
+  memset(coefficients + 4 * count, 0, 2 * OC_SPARE_CELLS * sizeof(double));
+  if (!finite) {
+    for (int32_t c = 0; c < 4 * count; ++c) coefficients[c] = NAN;
+    return;
+  }
+  twofold u = {0, 0}, v = {0, 0};
+  for (int32_t j = 0; j < width; ++j)
+    if (table->kind[j] == OC_ALWAYS) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+  twofold(*later)[2] = (twofold(*)[2])table->sums;
+  int32_t i = split;
+  later[count][0] = u, later[count][1] = v;
+  for (int32_t k = count; k-- > 0;) {
+    for (; i > 0 && table->rank[order[i - 1]] == k; --i) {
+      int32_t j = order[i - 1];
+      if (table->kind[j] == OC_BELOW) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+    }
+    later[k][0] = u, later[k][1] = v;
+  }
+  u = v = (twofold){0, 0};
+  for (int32_t k = 0; k < count; ++k) {
+    coefficients[4 * k] = sum3(later[k][0], u);
+    coefficients[4 * k + 1] = sum3(later[k][1], v);
+    coefficients[4 * k + 2] = sum3(later[k + 1][0], u);
+    coefficients[4 * k + 3] = sum3(later[k + 1][1], v);
+    for (; i < split && table->rank[order[i]] == k; ++i) {
+      int32_t j = order[i];
+      if (table->kind[j] == OC_ABOVE) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+    }
+  }
+}
+
+void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
+               double *w3bar) {
+  const int32_t count = table->count, width = table->width;
+  // below[k]: sums of the cells before breakpoint k; above[k]: of those after it.
+  double(*below)[2] = (double(*)[2])table->sums, (*above)[2] = below + count + 1;
+  twofold u = {0, 0}, v = u, au = u, av = u;
+  for (int32_t k = 0; k < count; ++k) {
+    const double *c = cells + 4 * k, *e = cells + 4 * (count - 1 - k);
+    u = added(u, c[0]), v = added(v, c[1]);
+    below[k][0] = u.high + u.low, below[k][1] = v.high + v.low;
+    u = added(u, c[2]), v = added(v, c[3]);
+    above[count - 1 - k][0] = au.high + au.low, above[count - 1 - k][1] = av.high + av.low;
+    au = added(added(au, e[2]), e[0]), av = added(added(av, e[3]), e[1]);
+  }
+  const double total[2] = {u.high + u.low, v.high + v.low}, none[2] = {0, 0};
+  for (int32_t j = 0; j < width; ++j) {
+    const double *s = none;
+    switch (table->kind[j]) {
+    case OC_ALWAYS: s = total; break;
+    case OC_BELOW: s = below[table->rank[j]]; break;
+    case OC_ABOVE: s = above[table->rank[j]]; break;
+    }
+    double su = s[0], sv = s[1];
+    if (extra) su += extra[j], sv += extra[width + j];
+    w3bar[j] = table->w2[j] * su + table->w2[width + j] * sv;
+    w2bar[j] = table->w3[j] * su;
+    w2bar[width + j] = table->w3[j] * sv;
+  }
+}

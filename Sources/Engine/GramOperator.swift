@@ -1,26 +1,35 @@
-import COpenBLAS
+internal import CKernels
 
-/// A = MᵀM and c = Mᵀy of a block diagonal M: gradients of ½ ‖M x - y‖² as A x - c.
-public struct GramOperator: Sendable, Hashable {
-  /// A block by block, each d x d, symmetric, both triangles stored.
-  public let blocks: [Matrix]
-  /// c, Nd entries.
-  public let linear: Vector
+/// A symmetric matrix A = M^T M packed for repeated products; shared freely, never copied.
+///
+/// Up to order 64 it is a dense square that fits the first cache; above, one triangle in
+/// contiguous 8 x 8 tiles, so that a product reads each entry once.
+public struct GramOperator: Sendable {
+  /// Order of the matrix.
+  public let order: Int
+  let storage: AlignedBuffer
 
-  /// Forms A and c.
-  public init(_ matrix: BlockDiagonal, target: Vector) {
-    blocks = matrix.blocks.map { Matrix.product($0, .transposed, $0) }
-    linear = matrix.times(target, .transposed)
+  /// Packs `matrix`, which is square and symmetric; only its lower triangle counts when large.
+  public init(_ matrix: Matrix) {
+    precondition(
+      matrix.rows == matrix.columns, "Gram matrix is \(matrix.rows) x \(matrix.columns)")
+    order = matrix.rows
+    storage = AlignedBuffer(oc_packed_count(padded(order)))
+    oc_pack(order, padded(order), matrix.elements, storage.base)
   }
 
-  /// Overwrites `g` with A `x` - c.
-  public func gradient(at x: Vector, into g: inout Vector) {
-    product(x, into: &g)
-    for j in g.elements.indices { g[j] -= linear[j] }
-  }
-
-  /// Overwrites `h` with A `v`.
-  public func product(_ v: Vector, into h: inout Vector) {
-    BlockDiagonal(blocks).multiply(v, into: &h)
+  /// The gradient A x - c of the least-squares objective, c = M^T y.
+  ///
+  /// The fused unroll computes its gradients by this same kernel, bit for bit.
+  public func gradient(at x: Vector, linear c: Vector) -> Vector {
+    precondition(
+      x.count == order && c.count == order,
+      "gradient of order \(order) from lengths \(x.count) and \(c.count)")
+    let n = padded(order)
+    let work = AlignedBuffer(3 * n)
+    work.base.update(from: x.elements, count: order)
+    (work.base + n).update(from: c.elements, count: order)
+    oc_gram_gradient(n, storage.base, work.base, work.base + n, work.base + 2 * n)
+    return Vector([Double](UnsafeBufferPointer(start: work.base + 2 * n, count: order)))
   }
 }

@@ -63,7 +63,7 @@ public struct Matrix: Sendable, Hashable {
 
   /// `op(a) op(b)`, by `dgemm`.
   public static func product(
-    _ a: Matrix, _ opA: Operation = .plain, _ b: Matrix, _ opB: Operation = .plain
+    _ a: Matrix, _ opA: Operation, _ b: Matrix, _ opB: Operation = .plain
   ) -> Matrix {
     let (m, k) = opA == .plain ? (a.rows, a.columns) : (a.columns, a.rows)
     let (k2, n) = opB == .plain ? (b.rows, b.columns) : (b.columns, b.rows)
@@ -75,6 +75,11 @@ public struct Matrix: Sendable, Hashable {
       CblasRowMajor, opA.cblas, opB.cblas, Int32(m), Int32(n), Int32(k), 1,
       a.elements, Int32(a.columns), b.elements, Int32(b.columns), 0, &c.elements, Int32(n))
     return c
+  }
+
+  /// The plain product `a b`.
+  public static func product(_ a: Matrix, _ b: Matrix) -> Matrix {
+    product(a, .plain, b, .plain)
   }
 
   /// `op(self) x`, by `dgemv`.

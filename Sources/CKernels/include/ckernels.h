@@ -1,1 +1,104 @@
+// The arithmetic of the innermost loops, in C so that one binary carries a version for each
+// generation of x86-64 and picks at run time. Every sum has a fixed order (eight lanes, then a
+// fixed tree), so a result depends on the processor's generation at most, never on threads.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// Lanes per vector: every padded length is a multiple of this.
+#define OC_LANES 8
+
+/// Largest padded order kept as a dense square; above it, one triangle in 8 x 8 tiles.
+#define OC_DENSE_ORDER 64
+
+/// Pseudo-cells after the regular ones: one per lane for samples at the origin (so that they do
+/// not queue for one accumulator), then one for samples whose key left the floating range.
+#define OC_SPARE_CELLS 9
+
+/// Breakpoints in one bucket up to which all are compared at once; beyond, a binary search.
+#define OC_PASSES 8
+
+enum oc_map { OC_TWICE_SIGMOID, OC_EXPONENTIAL, OC_SOFTPLUS, OC_IDENTITY, OC_GAUSSIAN };
+
+/// Where a unit of the second layer is active, in terms of the key t = v/u.
+enum oc_unit { OC_NEVER, OC_ALWAYS, OC_BELOW, OC_ABOVE };
+
+/// The network z(u, v) = sum_j w3_j ReLU(p_j u + q_j v), linear on each cell of t = v/u.
+typedef struct {
+  int32_t width;        // units H
+  int32_t count;        // distinct breakpoints K, the last of them +inf
+  int32_t buckets;      // power of two
+  int32_t passes;       // largest number of breakpoints in one bucket
+  int32_t extreme;      // a breakpoint lies where quotients over- or underflow
+  const double *w2;     // 2 x H: p, then q
+  const double *w3;     // H
+  double *breakpoints;  // H + 1 + OC_PASSES, NaN after the last
+  double *coefficients; // (2 (H + 1) + OC_SPARE_CELLS) pairs: z = first u + second v
+  int32_t *start;       // buckets + 2: breakpoints before each bucket
+  int32_t *rank;        // H: the unit's breakpoint
+  uint8_t *kind;        // H: enum oc_unit
+  double *keys;         // 2 H, scratch
+  int32_t *order;       // 2 H, scratch
+  double *sums;         // 4 (H + 2), scratch
+} oc_table;
+
+/// Buckets needed for a table of `width` units.
+int32_t oc_bucket_capacity(int32_t width);
+
+/// Fills the table from w2 and w3, in O(H) for keys that spread, O(H log H) in any case.
+void oc_table_build(oc_table *table);
+
+/// z at n samples (a multiple of 8) and the cells they lie in.
+void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
+                int32_t *cell);
+
+/// Adds cotangents zbar (u, v) to their cells' sums and gives the cotangents of u and v.
+///
+/// `extra` (2 x H) takes what samples beyond the floating range contribute; it may be null unless
+/// `table->extreme`.
+void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
+                 const double *zbar, const int32_t *cell, double *cells, double *extra,
+                 double *ubar, double *vbar);
+
+/// Per-unit gradients (overwritten) from the cells' sums; `extra` may be null.
+void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
+               double *w3bar);
+
+/// value = map(z), derivative = map'(z), for n entries.
+void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative);
+
+/// Doubles that a packed symmetric matrix of padded order `n` takes.
+size_t oc_packed_count(size_t n);
+
+/// Packs the symmetric d x d row-major `a` at padded order n; of large ones the lower triangle.
+void oc_pack(size_t d, size_t n, const double *a, double *packed);
+
+/// y = A x - c at padded order n; c null stands for 0. All pointers 64-byte aligned.
+void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y);
+
+/// One instance of the unroll x_{t+1} = x_t - (P_t step) g_t, g_t = A x_t - c, through time.
+typedef struct {
+  int32_t n;                // padded dimension
+  int32_t horizon;          // T
+  int32_t map;              // enum oc_map
+  double scale;             // P = map(z) scale
+  double step;              // s
+  double w1[4];             // 2 x 2, input by output; inputs (g, x)
+  const oc_table *table;    // null: P = 1
+  const double *gram;       // packed
+  const double *linear;     // c, n
+  const double *loss;       // T + 1 weights of F(x_t); the first is not used
+  double *x;                // (T + 1) x n, row 0 given
+  double *g;                // (T + 1) x n
+  double *value;            // T x n: map(z)
+  double *slope;            // T x n: map'(z)
+  double *z;                // T x n, or null
+  int32_t *cell;            // T x n
+  double *scratch;          // 4 n
+  double *cells;            // sums per cell, added to
+  double *extra;            // 2 x H, or null
+  double *sums;             // 5 x 8 lanes, added to: W1 (4), scale
+} oc_instance;
+
+void oc_unroll_forward(const oc_instance *instance);
+void oc_unroll_backward(const oc_instance *instance);

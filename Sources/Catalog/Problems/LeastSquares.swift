@@ -21,8 +21,8 @@ public struct LeastSquares: TwiceDifferentiableProblem {
   public let target: Vector
   /// A point whose image is Y, where one is known; Nd.
   public let generatingPoint: Vector?
-  /// A = MᵀM block by block, N matrices d x d.
-  public let gram: GramOperator
+  /// The same data with A = MᵀM and c = Mᵀy, packed for training.
+  public let batch: LeastSquaresBatch
   public let smoothness: [Double]
   public let minimumValue: Double?
   /// How gradients are formed.
@@ -66,7 +66,10 @@ public struct LeastSquares: TwiceDifferentiableProblem {
       return norm * norm
     }
     minimumValue = generatingPoint == nil && first.rows > first.columns ? nil : 0
-    gram = GramOperator(matrix, target: target)
+    let b = first.rows
+    batch = LeastSquaresBatch(
+      matrices: matrices,
+      targets: matrices.indices.map { Vector(Array(target.elements[($0 * b)..<(($0 + 1) * b)])) })
   }
 
   public var instanceCount: Int { matrix.blocks.count }
@@ -89,14 +92,14 @@ public struct LeastSquares: TwiceDifferentiableProblem {
 
   public func gradient(at x: Vector, into g: inout Vector) {
     switch gradientForm {
-    case .gram: gram.gradient(at: x, into: &g)
+    case .gram: batch.gradient(at: x, into: &g)
     case .residual: matrix.multiply(residual(at: x), .transposed, into: &g)
     }
   }
 
   public func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector) {
     switch gradientForm {
-    case .gram: gram.product(v, into: &h)
+    case .gram: batch.product(v, into: &h)
     case .residual: matrix.multiply(matrix.times(v), .transposed, into: &h)
     }
   }

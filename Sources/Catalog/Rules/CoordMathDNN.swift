@@ -69,6 +69,8 @@ public struct CoordMathDNN: LearnedUpdateRule {
   public var backward: Backward
   /// How losses and gradients are computed.
   public var evaluator: Evaluator
+  /// Threads of the angular evaluator; no bit of a result depends on it.
+  public var threads = 1
   public var parameters: Parameters
 
   /// Creates a rule with the given weights.
@@ -146,7 +148,7 @@ public struct CoordMathDNN: LearnedUpdateRule {
         accepted: "dense here; angular needs L = 3, n_1 = 2, detached, least squares")
     }
     if evaluator != .dense, isAngular, let problem = problem as? LeastSquares {
-      return AngularObjective(self, problem, start, horizon, loss)
+      return AngularObjective(self, problem, start, horizon, loss, threads: threads)
     }
     return DenseObjective(self, problem, start, horizon, loss)
   }
@@ -174,7 +176,7 @@ public struct CoordinatewiseNetwork: Sendable {
   func hidden(_ q: Matrix, active: [Matrix]? = nil) -> [Matrix] {
     var layers: [Matrix] = []
     for (l, weight) in weights.dropLast().enumerated() {
-      var a = Matrix.product(layers.last ?? q, .plain, weight)
+      var a = Matrix.product(layers.last ?? q, weight)
       let side = active?[l] ?? a
       for i in a.elements.indices where side.elements[i] <= 0 { a.elements[i] = 0 }
       layers.append(a)

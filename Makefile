@@ -1,0 +1,35 @@
+# make report and make test need a Swift toolchain and nothing else: the rest is installed (NO_INSTALL=1: is not).
+# ARGS goes to the command line, as in: make report ARGS=--quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help report test bench lint format clean install
+
+optcheck := .build/release/optcheck
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+report: install ## build, run, and write Reports/
+	swift build -c release --product optcheck
+	$(optcheck) report $(ARGS)
+
+test: install ## lint, build, and run all tests
+	@$(MAKE) --no-print-directory lint
+	swift build
+	swift test
+
+bench: install ## build and measure speed and memory
+	swift build -c release --product optcheck
+	$(optcheck) bench $(ARGS)
+
+lint: ## check the layout of the code
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests Properties
+
+format: ## mend the layout of the code
+	swift format --in-place --recursive --parallel Package.swift Sources Tests Properties
+
+clean: ## remove what was built; reports and results stay
+	swift package clean
+
+install:
+	@.ci/install

@@ -1,0 +1,85 @@
+public import Catalog
+import Engine
+public import Optimization
+
+/// What a finished training run left behind.
+public struct TrainingRun: Sendable {
+  /// What was run.
+  public var setting: TrainingSetting
+  /// F(X_T) before each training step, `steps` of them unless the run stopped early.
+  public var losses: [Double]
+  /// The weights before training step k, for the recorded k, in order.
+  public var snapshots: [(step: Int, parameters: Parameters)]
+  /// max over k of ‖W_l^k - W_l^0‖₂ for each layer.
+  public var travel: [Double]
+  /// ‖∇F‖ at the initial weights, per layer.
+  public var initialGradientNorms: [Double]
+  /// Why training ended.
+  public var stop: StopReason
+
+  /// F_GD(X_T): the loss at the initial weights, where the rule is gradient descent.
+  public var baseline: Double { losses[0] }
+
+  /// (F_GD - F_k) / F_GD for every training step k.
+  public var ratios: [Double] { losses.map { (baseline - $0) / baseline } }
+
+  /// Trains `setting` on `problem`, its own problem unless a twin is given.
+  ///
+  /// - Parameters:
+  ///   - recordingEvery: a snapshot of the weights is kept every so many steps; nil for none.
+  ///   - progress: called now and then with the number of further training steps done.
+  /// - Throws: ``RuleError`` or ``ProblemError`` for a setting that cannot be run.
+  public static func run(
+    _ setting: TrainingSetting, on problem: LeastSquares? = nil, recordingEvery: Int? = nil,
+    measuringTravel: Bool = false, progress: (Int) -> Void = { _ in }
+  ) throws -> TrainingRun {
+    let problem = try problem ?? setting.problem()
+    let rule = try setting.rule()
+    let objective = try rule.metaObjective(
+      on: problem, from: Vector(zeros: problem.dimension), horizon: setting.horizon, loss: .last)
+    let plan = setting.plan
+    var state = plan.initialState(rule.parameters)
+    var memory = MetaTraining.Memory(for: rule.parameters)
+    var run = TrainingRun(
+      setting: setting, losses: [], snapshots: [],
+      travel: rule.parameters.tensors.map { _ in 0 }, initialGradientNorms: [],
+      stop: .horizonReached(0))
+    while !state.isFinished(plan) {
+      let k = state.losses.count
+      if let recordingEvery, k.isMultiple(of: recordingEvery) {
+        run.snapshots.append((k, state.parameters))
+      }
+      plan.advance(&state, objective, memory: &memory)
+      if k == 0 {
+        run.initialGradientNorms = memory.gradient.tensors.map { Vector($0.elements).norm }
+      }
+      if measuringTravel {
+        for (l, (now, start)) in zip(state.parameters.tensors, rule.parameters.tensors).enumerated()
+        {
+          run.travel[l] = max(run.travel[l], try spectralDistance(now, start))
+        }
+      }
+      if k % 100 == 99 { progress(100) }
+    }
+    run.losses = state.losses
+    run.stop = state.stop ?? .horizonReached(state.losses.count)
+    return run
+  }
+
+  /// ‖a - b‖₂ of two matrices of which one side is short: by the Gram matrix of that side.
+  ///
+  /// Squaring costs half the digits of the *smaller* singular values only.
+  static func spectralDistance(_ a: Tensor, _ b: Tensor) throws -> Double {
+    guard a.elements != b.elements else { return 0 }
+    let difference = Matrix(
+      rows: a.shape[0], columns: a.shape[1],
+      elements: zip(a.elements, b.elements).map { $0 - $1 })
+    if difference.rows == 1 || difference.columns == 1 { return difference.frobeniusNorm }
+    let isWide = difference.columns > difference.rows
+    let gram =
+      isWide
+      ? Matrix.product(difference, .plain, difference, .transposed)
+      : Matrix.product(difference, .transposed, difference)
+    return try (gram.symmetricEigenvalues().elements.last ?? 0).squareRoot()
+  }
+}
