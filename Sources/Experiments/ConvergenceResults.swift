@@ -173,7 +173,7 @@ public struct TheoremRow: Sendable, Hashable {
   public var hasFullRank: Bool { rank >= neededRank && alpha > 0 }
 }
 
-/// The published setting at another width of the wide layer: does anything change at Nd?
+/// The published setting at another width of the wide layer, to see whether anything changes at Nd.
 public struct WidthRow: Sendable, Hashable {
   /// n_{L-1}.
   public var width: Int
