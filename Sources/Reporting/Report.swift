@@ -153,7 +153,12 @@ extension StudyDescription {
 }
 
 extension Markdown {
-  /// A block that is folded until somebody opens it.
+  /// Plain words inside HTML, where Markdown is not read.
+  static func html(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+  }
+
+  /// A block that is folded until somebody opens it; `summary` is HTML.
   static func details(_ summary: String, _ body: String) -> String {
     "<details><summary>\(summary)</summary>\n\n\(body.trimmingCharacters(in: .newlines))\n\n</details>\n\n"
   }

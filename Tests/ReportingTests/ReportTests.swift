@@ -47,7 +47,8 @@ import Testing
         widths = []
         continue
       }
-      widths.append(line.replacing("\\|", with: "").count { $0 == "|" })
+      // As GitHub reads it: a backslash takes the next character with it, be it a backslash.
+      widths.append(line.replacing(/\\./, with: "").count { $0 == "|" })
     }
   }
 
@@ -94,10 +95,10 @@ import Testing
     #expect(summary { $0.widths[2].ratios[1] = 0.5 }.contains("**the largest move is at Nd**"))
     #expect(summary { _ in }.contains("**violated: D1 (1 of 2), I4 (1 of 1)**"))
     #expect(summary { $0.checks = [$0.checks[0]] }.contains("violated: none"))
-    #expect(summary { _ in }.contains("1.8 improves by 0.591 and **beats every learned run**"))
+    #expect(summary { _ in }.contains("p = 1.8 improves by 0.591 and **beats every learned run**"))
     #expect(!summary { $0.constantSteps[1].ratio = 0.46 }.contains("**beats every learned run**"))
-    #expect(summary { _ in }.contains("**vacuous** in 2 of these 4 runs"))
-    #expect(!summary { $0.theorem = Array($0.theorem.suffix(2)) }.contains("vacuous** in"))
+    #expect(summary { _ in }.contains("In 2 of them α₀ = 0 makes its bound **vacuous**"))
+    #expect(!summary { $0.theorem = Array($0.theorem.suffix(2)) }.contains("**vacuous**"))
   }
 
   /// A study of nothing is a report, not a crash.
@@ -151,7 +152,7 @@ import Testing
       for edge in [-1.0, 0, 1] {
         let inside = ratio + edge * spread
         #expect(try claims(cells[2], inside), "\(cells[2]) for \(inside)")
-        #expect(try claims(cells[4], inside - ratio - 1e-4), "\(cells[4]), edge \(edge)")
+        #expect(try claims(cells[4], 1e4 * (inside - ratio) - 1), "\(cells[4]), edge \(edge)")
       }
       #expect(cells[5].hasPrefix("[") == banded)
     }
@@ -162,7 +163,7 @@ import Testing
     let cells = try row(curve, k: 100)
     #expect(cells[2] == "0.21235")
     #expect(cells[3] == "0.21245")
-    #expect(cells[4] == "-0.00010")
+    #expect(cells[4] == "-1.0")
   }
 
   @Test func aRunThatStoppedSaysSo() throws {

@@ -90,14 +90,15 @@ public struct FigureSection: ReportSection {
   /// One row per curve: how well it agrees, and in which draw.
   static func agreementTable(_ figure: FigureComparison) -> Markdown.Table {
     var table = Markdown.Table([
-      ("Curve", .left), ("Agreement", .left), ("Largest difference", .right), ("at k", .right),
-      ("Probe moves it by", .right), ("Draw", .left), ("Other draw's difference", .right),
+      ("Curve", .left), ("Agreement", .left), ("Largest difference [10⁻⁴]", .right),
+      ("at k", .right),
+      ("Probe moves it by", .right), ("Draw", .left), ("Other draw [10⁻⁴]", .right),
     ])
     for curve in figure.curves {
       table.add([
         label(curve), curve.agreement.words, difference(curve, at: curve.worstStep),
         "\(curve.worstStep)", Number.scientific(curve.probeDeviation, digits: 1), curve.drawName,
-        curve.otherDraw.map { Number.scientific($0.difference, digits: 1) } ?? "",
+        curve.otherDraw.map { Number.significant($0.difference / unit, digits: 2) } ?? "",
       ])
     }
     return table
@@ -107,7 +108,7 @@ public struct FigureSection: ReportSection {
   static func valueTable(_ figure: FigureComparison) -> Markdown.Table {
     var table = Markdown.Table([
       ("Curve", .left), ("k", .right), ("Ours", .right), ("Published", .right),
-      ("Ours − published", .right), ("Band", .right),
+      ("Difference [10⁻⁴]", .right), ("Band", .right),
     ])
     for curve in figure.curves {
       for k in steps(curve) {
@@ -129,7 +130,12 @@ public struct FigureSection: ReportSection {
   /// Our ratio with no digit that its band does not support.
   static func ours(_ curve: CurveComparison, at k: Int) -> String {
     guard let ratio = ratio(curve, at: k) else { return "stopped before" }
-    return Number.supported(ratio, by: curve.range(at: k), digits: 5)
+    let range = curve.range(at: k)
+    let uncertainty = max(range.upperBound - ratio, ratio - range.lowerBound)
+    if curve.band != nil, uncertainty >= worthStating, uncertainty.isFinite {
+      return Number.measured(ratio, plusMinus: uncertainty)
+    }
+    return Number.supported(ratio, by: range, digits: 5)
   }
 
   /// The published ratio, to the absolute 1e-9 that the plot's coordinates carry.
@@ -138,21 +144,26 @@ public struct FigureSection: ReportSection {
     return Number.supported(value, by: (value - plotError)...(value + plotError), digits: 5)
   }
 
-  /// Ours minus published, with no digit that the band does not support.
+  /// Ours minus published in units of 1e-4, with no digit that the band does not support.
   static func difference(_ curve: CurveComparison, at k: Int) -> String {
     guard let value = publishedValue(curve, at: k), let ratio = ratio(curve, at: k)
     else { return "" }
     let range = curve.range(at: k)
+    let bounds = (range.lowerBound - value - plotError, range.upperBound - value + plotError)
     return Number.supported(
-      ratio - value,
-      by: (range.lowerBound - value - plotError)...(range.upperBound - value + plotError),
-      digits: 2)
+      (ratio - value) / unit, by: (bounds.0 / unit)...(bounds.1 / unit), digits: 2)
   }
 
   private static func band(_ curve: CurveComparison, at k: Int) -> String {
     guard let band = curve.band, k < band.low.count, band.low[k] <= band.high[k] else { return "" }
     return Number.band(band.low[k], band.high[k])
   }
+
+  /// The unit of differences; the tolerance is two of them.
+  private static let unit = 1e-4
+
+  /// A half-width of a band that is printed with the value: smaller ones only end the digits.
+  private static let worthStating = 5e-6
 
   /// Offset of published ratios that comes from the plot's own coordinates.
   private static let plotError = 1e-9

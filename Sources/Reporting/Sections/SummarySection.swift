@@ -32,10 +32,10 @@ public struct SummarySection: ReportSection {
   static func answers(_ results: ConvergenceResults) -> [String] {
     let findings = Findings(results)
     return [
-      curves(findings), chaos(findings), descent(findings), verdicts(findings),
-      rank(results.theorem), bound(results.theorem), fullRank(results.theorem),
+      curves(findings), chaos(findings), descent(findings), baseline(findings),
+      verdicts(findings), premise(results.theorem), fullRank(results.theorem),
       width(results.widths),
-    ].compactMap { $0 } + baseline(findings)
+    ].compactMap { $0 }
   }
 
   private static func curves(_ found: Findings) -> String? {
@@ -45,7 +45,7 @@ public struct SummarySection: ReportSection {
       "**\(found.within) of \(found.curves) curves** agree within \(tolerance) at every point"
     ]
     if found.within > 0 {
-      parts[0] += " (worst \(Number.scientific(found.largestWithin, digits: 1)))"
+      parts[0] += " (worst \(Number.scientific(found.largestWithin, digits: 2)))"
     }
     if found.insideBand > 0 {
       parts.append("\(found.insideBand) more inside the band that rounding opens")
@@ -63,8 +63,8 @@ public struct SummarySection: ReportSection {
   private static func chaos(_ found: Findings) -> String? {
     guard found.banded > 0 else { return nil }
     return """
-      Chaos: \(found.banded) curves move by more than \(Number.short(CurveComparison.sensitivity)) when \
-      the data change by \(Number.short(Twin.probe.size)) relative. They are compared with a band over \
+      Chaos: \(found.banded) \(found.banded == 1 ? "curve moves" : "curves move") by more than \(Number.short(CurveComparison.sensitivity)) when \
+      the data change by \(Number.short(Twin.probe.size)) relative. Such curves are compared with a band over \
       \(Twin.all.count) such twins, and no digits beyond it are printed.
       """
   }
@@ -95,7 +95,7 @@ public struct SummarySection: ReportSection {
       + ". [Verdicts](#verdicts)"
   }
 
-  private static func rank(_ rows: [TheoremRow]) -> String? {
+  private static func premise(_ rows: [TheoremRow]) -> String? {
     let deficient = rows.filter { !$0.hasFullRank && $0.hasTheoryStep }
     guard let first = deficient.first,
       let low = deficient.map(\.rank).min(), let high = deficient.map(\.rank).max(),
@@ -107,16 +107,16 @@ public struct SummarySection: ReportSection {
       \(rows.count { $0.hasTheoryStep }) runs with the theorem's step: the features G_{L-1,T} have rank \
       \(low == high ? "\(low)" : "\(low) to \(high)") where \(first.neededRank) is needed, and \
       \(percent(least, most)) of the coordinates are dead (a zero column, P = 1 for ever).
-      """
+      """ + bound(rows)
   }
 
-  private static func bound(_ rows: [TheoremRow]) -> String? {
+  private static func bound(_ rows: [TheoremRow]) -> String {
     let own = rows.filter(\.hasTheoryStep)
     let empty = own.count { $0.boundLogGap == -.infinity }
-    guard empty > 0 else { return nil }
+    guard empty > 0 else { return "" }
     return """
-      The bound of Theorem 4.3 is **vacuous** in \(empty) of these \(own.count) runs: with α₀ = 0 it says \
-      q = 1, that is F(W^k) <= F(W^0). [Bound against measured loss](#theorem-4-3)
+       In \(empty) of them α₀ = 0 makes its bound **vacuous**: q = 1, that is F(W^k) <= F(W^0). \
+      [Bound against measured loss](#theorem-4-3)
       """
   }
 
@@ -145,18 +145,19 @@ public struct SummarySection: ReportSection {
       """
   }
 
-  private static func baseline(_ found: Findings) -> [String] {
-    found.baselines.map { row in
-      let factor = Number.short(row.factor)
+  private static func baseline(_ found: Findings) -> String? {
+    guard !found.baselines.isEmpty else { return nil }
+    let rows = found.baselines.map { row in
       let ratio = Number.significant(row.ratio, digits: 3)
       let learned = Number.significant(row.bestLearned, digits: 3)
-      let verdict =
-        row.isBetter ? "**beats every learned run**" : "does not beat the best learned run"
       return """
-        The baseline nobody plots, T = \(row.horizon): gradient descent with its step times \(factor) improves \
-        by \(ratio) and \(verdict) (\(learned), at its best training step). [Baseline](#constant-steps)
+        at T = \(row.horizon), p = \(Number.short(row.factor)) improves by \(ratio) and \
+        \(row.isBetter ? "**beats every learned run**" : "does not beat the best learned run") (\(learned), at \
+        its best training step)
         """
     }
+    return "The baseline nobody plots, gradient descent with its step times a constant p: "
+      + rows.joined(separator: "; ") + ". [Baseline](#constant-steps)"
   }
 
   private static func percent(_ low: Double, _ high: Double) -> String {

@@ -41,13 +41,12 @@ public struct VerdictSection: ReportSection {
         Markdown.literal(Markdown.shortened(worst.reason)),
       ])
     }
-    let head =
-      "<a id=\"claim-\(one.claim.id)\"></a>\n\n**\(one.claim.id)**: \(Markdown.literal(one.claim.title)). "
-      + "Source: \(Markdown.literal(one.claim.source)).\n\n"
-    return head
+    let count = subjects.count == 1 ? "1 subject" : "\(subjects.count) subjects"
+    let source = "Source: \(Markdown.literal(one.claim.source)).\n\n"
+    return "<a id=\"claim-\(one.claim.id)\"></a>\n"
       + Markdown.details(
-        "\(one.claim.id) on \(subjects.count) subject\(subjects.count == 1 ? "" : "s")",
-        premises(one) + table.text + "\n" + evidence(one) + commands(one))
+        "<b>\(one.claim.id)</b>: \(Markdown.html(one.claim.title)) (\(count))",
+        source + premises(one) + table.text + "\n" + evidence(one) + commands(one))
   }
 
   private func premises(_ one: ClaimSummary) -> String {
