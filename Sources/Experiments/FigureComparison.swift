@@ -36,6 +36,26 @@ public struct CurveComparison: Sendable {
   /// The other draw's largest difference, where it was run.
   public var otherDraw: (layout: CoordMathDNN.WeightLayout, difference: Double)?
 
+  /// Creates a comparison.
+  public init(
+    label: String, steps: [Int], published: [Double], run: TrainingRun, probeDeviation: Double,
+    band: Band?, otherDraw: (layout: CoordMathDNN.WeightLayout, difference: Double)?
+  ) {
+    self.label = label
+    self.steps = steps
+    self.published = published
+    self.run = run
+    self.probeDeviation = probeDeviation
+    self.band = band
+    self.otherDraw = otherDraw
+  }
+
+  /// The name of the draw of W_2 that `run` took, such as `out-in`.
+  public var drawName: String { run.setting.layout.rawValue }
+
+  /// The name of the other draw, where it was run.
+  public var otherDrawName: String? { otherDraw?.layout.rawValue }
+
   /// |ours - published| at each published step.
   public var differences: [Double] { Self.differences(run, steps, published) }
 
@@ -61,11 +81,16 @@ public struct CurveComparison: Sendable {
   }
 
   /// Our ratio at training step `k` with the band of what can be said about it.
+  ///
+  /// Without bounds where the probe was not run or nothing finite was measured.
   public func range(at k: Int) -> ClosedRange<Double> {
     let ratio = run.ratios[k]
+    let unknown = -Double.infinity...Double.infinity
     guard let band, k < band.low.count else {
-      return (ratio - probeDeviation)...(ratio + probeDeviation)
+      let bounds = (low: ratio - probeDeviation, high: ratio + probeDeviation)
+      return bounds.low <= bounds.high ? bounds.low...bounds.high : unknown
     }
+    guard ratio.isFinite, band.low[k] <= band.high[k] else { return unknown }
     return min(ratio, band.low[k])...max(ratio, band.high[k])
   }
 
@@ -83,4 +108,10 @@ public struct FigureComparison: Sendable {
   public var figure: PublishedFigure
   /// Curve by curve, in the order of the published legend.
   public var curves: [CurveComparison]
+
+  /// Creates a comparison.
+  public init(figure: PublishedFigure, curves: [CurveComparison]) {
+    self.figure = figure
+    self.curves = curves
+  }
 }

@@ -17,6 +17,20 @@ public struct TrainingRun: Sendable {
   /// Why training ended.
   public var stop: StopReason
 
+  /// Creates what a run left behind.
+  public init(
+    setting: TrainingSetting, losses: [Double],
+    snapshots: [(step: Int, parameters: Parameters)] = [], travel: [Double] = [],
+    initialGradientNorms: [Double] = [], stop: StopReason
+  ) {
+    self.setting = setting
+    self.losses = losses
+    self.snapshots = snapshots
+    self.travel = travel
+    self.initialGradientNorms = initialGradientNorms
+    self.stop = stop
+  }
+
   /// F_GD(X_T): the loss at the initial weights, where the rule is gradient descent.
   public var baseline: Double { losses[0] }
 

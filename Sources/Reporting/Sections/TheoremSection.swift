@@ -1,0 +1,108 @@
+import Checks
+import Experiments
+import Storage
+
+/// Theorem 4.3: its premises, measured, and its bound beside the loss.
+public struct TheoremSection: ReportSection {
+  public let id = "theorem-4-3"
+  public let title = "Theorem 4.3: bound against measured loss"
+
+  /// Creates the section.
+  public init() {}
+
+  public func plots(_ context: ReportContext) -> [NamedPlot] {
+    let rows = context.results.theorem.filter {
+      $0.boundLogGap.isFinite && $0.measuredLogGap.isFinite
+    }
+    guard !rows.isEmpty else { return [] }
+    let bounds = rows.map(\.boundLogGap)
+    func points(_ label: String, _ hue: Plot.Hue, _ own: [TheoremRow]) -> [Plot.Series] {
+      own.isEmpty
+        ? [] : [.points(label, hue, x: own.map(\.boundLogGap), y: own.map(\.measuredLogGap))]
+    }
+    let ends = [bounds.min() ?? 0, bounds.max() ?? 0]
+    return [
+      NamedPlot(
+        id,
+        Plot(
+          title: "Rate that Theorem 4.3 promises, and rate that was measured",
+          subtitle: "one mark per run with α_0 > 0; above the line: faster than promised",
+          x: Plot.Axis("promised: log_{10}(1 − q)", unit: "decades"),
+          y: Plot.Axis("measured: log_{10}(1 − rate)", unit: "decades"),
+          series: [.dashed("measured = promised", .grey, x: ends, y: ends)]
+            + points("step 1/β", .blue, rows.filter(\.hasTheoryStep))
+            + points("other step rule", .orange, rows.filter { !$0.hasTheoryStep })))
+    ]
+  }
+
+  public func markdown(_ context: ReportContext) -> String {
+    let rows = context.results.theorem
+    let own = rows.filter { $0.hasTheoryStep && !$0.hasFullRank }
+    let full = rows.filter { $0.hasTheoryStep && $0.hasFullRank }
+    let other = rows.filter { !$0.hasTheoryStep }
+    let intro = """
+      F(W^k) <= q^k F(W^0) with q = 1 − 4η (β₀²/β²) δ₄ α₀². α₀ is the smallest of the Nd singular \
+      values of the hidden features G_{L-1,T} at the start; where their rank is below Nd it is 0, q = 1, and \
+      the bound says nothing. δ₃ (in δ₄) is derived here, C_l is the distance that layer l travelled. The \
+      bound on η and the thresholds on α₀ have constants that are not public, so those premises stay \
+      unknown. Measured: the rate from F(W^0) to F(W^K).
+
+
+      """
+    let plot =
+      plots(context).isEmpty
+      ? "" : context.image(id, "Rate promised by Theorem 4.3 against the measured rate")
+    let groups = [
+      ("The published settings with the theorem's step 1/β", own),
+      ("Settings where α₀ > 0 holds", full),
+    ].filter { !$0.1.isEmpty }.map { "**\($0)**\n\n" + table($1).text + "\n" }
+    let fold =
+      other.isEmpty
+      ? ""
+      : Markdown.details(
+        "Other step rule: the same with s_i = 0.9999/β_i, for which the theorem is not stated",
+        table(other).text)
+    return intro + premises(context) + plot + groups.joined() + fold + replay(context)
+      + commands(rows)
+  }
+
+  /// The premises as the check of this theorem found them.
+  private func premises(_ context: ReportContext) -> String {
+    guard let own = ClaimSummary.all(context.results.checks).first(where: { $0.claim.id == "T3" }),
+      !own.premises.isEmpty
+    else { return "" }
+    var table = Markdown.Table([
+      ("Premise", .left), ("met", .right), ("not met", .right), ("unknown", .right),
+    ])
+    for (statement, counts, _) in own.premises {
+      table.add(
+        [Markdown.literal(statement)]
+          + [.met, .notMet, .unknown].map { counts[$0].map(String.init) ?? "" })
+    }
+    return table.text + "\n"
+  }
+
+  private func table(_ rows: [TheoremRow]) -> Markdown.Table {
+    var table = Markdown.Table([
+      ("Run", .left), ("Rank / Nd", .right), ("Dead", .right), ("α₀", .right),
+      ("Bound 1 − q", .right), ("Measured 1 − rate", .right), ("F(W^K) / F(W^0)", .right),
+      ("Slack, decades", .right), ("Verdict", .left),
+    ])
+    for row in rows {
+      table.add([
+        Markdown.literal(row.run), "\(row.rank) / \(row.neededRank)",
+        Number.fixed(100 * row.deadFraction, decimals: 0) + " %",
+        Number.scientific(row.alpha, digits: 2), Number.power(log10: row.boundLogGap),
+        row.measuredLogGap.isNaN ? "rose" : Number.power(log10: row.measuredLogGap),
+        Number.significant(row.lossRatio, digits: 3),
+        Number.orDash(row.slack) { Number.fixed($0, decimals: 1) }, row.verdict.marked,
+      ])
+    }
+    return table
+  }
+
+  private func commands(_ rows: [TheoremRow]) -> String {
+    let lines = rows.map(\.replay).filter { !$0.isEmpty }.uniqued
+    return lines.isEmpty ? "" : Markdown.details("Each run alone", Markdown.commands(lines))
+  }
+}
