@@ -52,9 +52,9 @@ public struct Report: Sendable {
     }
   }
 
-  /// The plots that ``markdown(_:)`` refers to, by name.
+  /// The plots that ``markdown(_:)`` refers to, each once.
   public func plots(_ context: ReportContext) -> [NamedPlot] {
-    wanted(context).flatMap { $0.plots(context) }
+    wanted(context).flatMap { $0.plots(context) }.uniqued
   }
 
   /// The whole report as GitHub-flavoured Markdown.
@@ -153,6 +153,11 @@ extension StudyDescription {
 }
 
 extension Markdown {
+  /// `text` that a narrow table cell does not break at spaces or hyphens.
+  static func unbroken(_ text: String) -> String {
+    text.replacing(" ", with: "\u{a0}").replacing("-", with: "\u{2011}")
+  }
+
   /// Plain words inside HTML, where Markdown is not read.
   static func html(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")

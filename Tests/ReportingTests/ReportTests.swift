@@ -24,16 +24,23 @@ import Testing
     #expect(!text.contains("\n\n\n"))
   }
 
-  /// Every link to a place in the page has its place, and every picture its plot.
+  /// Every link to a place in the page has its place.
   @Test func linksLeadSomewhere() {
-    let context = Sample.context()
-    let text = report.markdown(context)
+    let text = report.markdown(Sample.context())
     let links = text.matches(of: /\]\(#([^)]+)\)/).map { String($0.output.1) }
     #expect(links.count > 15)
     for link in links { #expect(text.contains("<a id=\"\(link)\"></a>"), "\(link)") }
-    let images = text.matches(of: /\]\(math-l2o-convergence\/([^)]+)\.svg\)/)
+  }
+
+  /// Every picture is drawn and every drawing shown, once, in the whole and in each part.
+  @Test(arguments: ["*"] + Report.mathL2OConvergence.sections.map(\.id) + ["figure-9a"])
+  func picturesAreDrawn(part: String) {
+    let context = Sample.context(only: [part])
+    let images = report.markdown(context).matches(of: /\]\(math-l2o-convergence\/([^)]+)\.svg\)/)
       .map { String($0.output.1) }
-    #expect(Set(images) == Set(report.plots(context).map(\.name)))
+    let plots = report.plots(context).map(\.name)
+    #expect(Set(images) == Set(plots))
+    #expect(Set(plots).count == plots.count)
   }
 
   /// Tables stay tables whatever cells hold: as many unescaped pipes in each row as in its head.

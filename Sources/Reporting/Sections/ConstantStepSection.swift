@@ -39,11 +39,12 @@ public struct ConstantStepSection: ReportSection {
   }
 
   public func markdown(_ context: ReportContext) -> String {
+    let rows = context.results.constantSteps
     var table = Markdown.Table([
       ("T", .right), ("p", .right), ("Improvement over GD", .right), ("Authors' classes", .right),
       ("Best learned run, any k", .right), ("Constant p is", .left),
     ])
-    for row in context.results.constantSteps {
+    for row in rows.sorted(by: { ($0.horizon, $0.factor) < ($1.horizon, $1.factor) }) {
       let isBetter = row.bestLearned.map { row.ratio > $0 }
       table.add([
         "\(row.horizon)", Number.short(row.factor), Number.significant(row.ratio, digits: 4),

@@ -19,7 +19,7 @@ public struct FigureSection: ReportSection {
   /// The figures that are asked for, by this section's name or by their own.
   private func wanted(_ context: ReportContext) -> [FigureComparison] {
     context.results.figures.filter { figure in
-      [id, SummarySection().id, figure.figure.name].contains(where: context.selection.matches)
+      [id, figure.figure.name].contains(where: context.selection.matches)
     }
   }
 

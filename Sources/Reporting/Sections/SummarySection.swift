@@ -167,12 +167,17 @@ public struct SummarySection: ReportSection {
     return a == b ? "\(a) %" : "\(a) to \(b) %"
   }
 
-  private func picture(_ context: ReportContext) -> String {
+  /// The figure that the first screen shows.
+  private func shown(_ context: ReportContext) -> FigureComparison? {
     let figures = context.results.figures
-    guard let shown = figures.first(where: { $0.figure.paperFigure == "5a" }) ?? figures.first
-    else { return "" }
-    return context.image(shown.figure.name, FigureSection.plot(shown).title)
+    return figures.first { $0.figure.paperFigure == "5a" } ?? figures.first
   }
 
-  public func plots(_ context: ReportContext) -> [NamedPlot] { [] }
+  private func picture(_ context: ReportContext) -> String {
+    shown(context).map { context.image($0.figure.name, FigureSection.plot($0).title) } ?? ""
+  }
+
+  public func plots(_ context: ReportContext) -> [NamedPlot] {
+    shown(context).map { [NamedPlot($0.figure.name, FigureSection.plot($0))] } ?? []
+  }
 }

@@ -20,14 +20,15 @@ public struct TheoremSection: ReportSection {
       own.isEmpty
         ? [] : [.points(label, hue, x: own.map(\.boundLogGap), y: own.map(\.measuredLogGap))]
     }
-    let ends = [bounds.min() ?? 0, bounds.max() ?? 0]
+    let reach = (bounds.min() ?? 0) - 1...(bounds.max() ?? 0) + 1
+    let ends = [reach.lowerBound, reach.upperBound]
     return [
       NamedPlot(
         id,
         Plot(
           title: "Rate that Theorem 4.3 promises, and rate that was measured",
           subtitle: "one mark per run with α_0 > 0; above the line: faster than promised",
-          x: Plot.Axis("promised: log_{10}(1 − q)", unit: "decades"),
+          x: Plot.Axis("promised: log_{10}(1 − q)", unit: "decades", range: reach),
           y: Plot.Axis("measured: log_{10}(1 − rate)", unit: "decades"),
           series: [.dashed("measured = promised", .grey, x: ends, y: ends)]
             + points("step 1/β", .blue, rows.filter(\.hasTheoryStep))
@@ -36,7 +37,10 @@ public struct TheoremSection: ReportSection {
   }
 
   public func markdown(_ context: ReportContext) -> String {
-    let rows = context.results.theorem
+    // By setting, as tables are read.
+    let rows = context.results.theorem.sorted {
+      ($0.horizon, $0.scale, -$0.metaStepSize) < ($1.horizon, $1.scale, -$1.metaStepSize)
+    }
     let own = rows.filter { $0.hasTheoryStep && !$0.hasFullRank }
     let full = rows.filter { $0.hasTheoryStep && $0.hasFullRank }
     let other = rows.filter { !$0.hasTheoryStep }
@@ -45,7 +49,7 @@ public struct TheoremSection: ReportSection {
       values of the hidden features G_{L-1,T} at the start; where their rank is below Nd it is 0, q = 1, and \
       the bound says nothing. δ₃ (in δ₄) is derived here, C_l is the distance that layer l travelled. The \
       bound on η and the thresholds on α₀ have constants that are not public, so those premises stay \
-      unknown. Measured: the rate from F(W^0) to F(W^K).
+      unknown. Measured: the rate from F_0 = F(W^0) to F_K = F(W^K).
 
 
       """
@@ -82,21 +86,34 @@ public struct TheoremSection: ReportSection {
     return table.text + "\n"
   }
 
+  /// A run by its T, e and η where the setting is a published one, else by its name.
+  private func name(_ row: TheoremRow) -> String {
+    let name =
+      row.hasFullRank
+      ? row.run
+      : "T=\(row.horizon) e=\(Number.short(row.scale)) η=\(Number.short(row.metaStepSize))"
+    return Markdown.unbroken(Markdown.literal(name))
+  }
+
   private func table(_ rows: [TheoremRow]) -> Markdown.Table {
-    var table = Markdown.Table([
-      ("Run", .left), ("Rank / Nd", .right), ("Dead", .right), ("α₀", .right),
-      ("Bound 1 − q", .right), ("Measured 1 − rate", .right), ("F(W^K) / F(W^0)", .right),
-      ("Slack, decades", .right), ("Verdict", .left),
-    ])
+    let hasSlack = rows.contains { $0.slack != nil }
+    var table = Markdown.Table(
+      [
+        ("Run", .left), ("Rank/Nd", .right), ("Dead", .right), ("α₀", .right),
+        ("Bound 1−q", .right), ("Measured 1−rate", .right), ("F_K/F_0", .right),
+      ] + (hasSlack ? [("Slack [decades]", .right)] : []) + [("Verdict", .left)])
     for row in rows {
-      table.add([
-        Markdown.literal(row.run), "\(row.rank) / \(row.neededRank)",
-        Number.fixed(100 * row.deadFraction, decimals: 0) + " %",
-        Number.scientific(row.alpha, digits: 2), Number.power(log10: row.boundLogGap),
-        row.measuredLogGap.isNaN ? "rose" : Number.power(log10: row.measuredLogGap),
-        Number.significant(row.lossRatio, digits: 3),
-        Number.orDash(row.slack) { Number.fixed($0, decimals: 1) }, row.verdict.marked,
-      ])
+      table.add(
+        [
+          name(row), "\(row.rank)/\(row.neededRank)",
+          Markdown.unbroken(Number.fixed(100 * row.deadFraction, decimals: 0) + " %"),
+          Markdown.unbroken(Number.scientific(row.alpha, digits: row.hasFullRank ? 2 : 1)),
+          Markdown.unbroken(Number.power(log10: row.boundLogGap)),
+          row.measuredLogGap.isNaN
+            ? "rose" : Markdown.unbroken(Number.power(log10: row.measuredLogGap)),
+          Number.significant(row.lossRatio, digits: 3),
+        ] + (hasSlack ? [Number.orDash(row.slack) { Number.fixed($0, decimals: 1) }] : [])
+          + [Markdown.unbroken(row.verdict.marked)])
     }
     return table
   }
