@@ -10,6 +10,8 @@ public struct TrainingRun: Sendable {
   public var losses: [Double]
   /// The weights before training step k, for the recorded k, in order.
   public var snapshots: [(step: Int, parameters: Parameters)]
+  /// W^1, the weights after the first training step.
+  public var secondWeights: Parameters?
   /// max over k of ‖W_l^k - W_l^0‖₂ for each layer.
   public var travel: [Double]
   /// ‖∇F‖ at the initial weights, per layer.
@@ -65,6 +67,7 @@ public struct TrainingRun: Sendable {
       }
       plan.advance(&state, objective, memory: &memory)
       if k == 0 {
+        run.secondWeights = state.parameters
         run.initialGradientNorms = memory.gradient.tensors.map { Vector($0.elements).norm }
       }
       if measuringTravel {

@@ -2,29 +2,7 @@ import Checks
 import Foundation
 import Testing
 
-/// Every check of this family sees each of its faulty subjects and accepts each sound one.
-func expectPower(_ check: some Check) {
-  #expect(!check.mutants.isEmpty, "\(check.claim.id) proves nothing")
-  for mutant in check.mutants {
-    let result = check.run(mutant.subject)
-    #expect(result.verdict == mutant.expected, "\(mutant.fault): \(result)")
-    if result.verdict == .violated {
-      #expect(!result.evidence.isEmpty, "\(mutant.fault): no evidence")
-    }
-  }
-  for clean in check.cleanCases {
-    let result = check.run(clean.subject)
-    #expect(result.verdict == clean.expected, "\(clean.name): \(result)")
-  }
-}
-
 @Suite struct DescentTests {
-  @Test(arguments: RateChecks.all.indices)
-  func seesItsMutants(index: Int) {
-    func open(_ check: some Check) { expectPower(check) }
-    open(RateChecks.all[index])
-  }
-
   /// An iterate that is no number is a violation, not a pass.
   @Test func notANumber() throws {
     var run = try #require(DescentCheck().cleanCases.first).subject
