@@ -183,7 +183,7 @@ enum Setting {
 
   /// Target G1 on a reduced grid, one Gaussian direction over all weights, against the gradient of
   /// backpropagation: no error outside its bar, twenty evaluations, bars of use.
-  @Test(arguments: [1024]) func errorBarsOfUnrolledModels(width: Int) throws {
+  @Test(arguments: [64, 1024]) func errorBarsOfUnrolledModels(width: Int) throws {
     var ratios: [Double] = []
     var widths: [Double] = []
     for seed in UInt64(1)...(width == 64 ? 6 : 2) {
