@@ -1,5 +1,5 @@
 import Catalog
-public import Checks
+import Checks
 import Engine
 import Foundation
 import Optimization
@@ -194,7 +194,8 @@ public struct ConvergenceStudy: Sendable {
     let unit = try scaled.rule().network.lastHidden(gradient: g, x: x)
     let magnitudes = try scaled.rule().network.magnitudes(gradient: g, x: x)
     let depth = scaled.widths.count + 1
-    results += try Parallel.map([5.0, 25, 50, 64, 100], threads: figures.threads) { scale in
+    results += try Parallel.map([5.0, 25, 50, 64, 100], threads: figures.threads) {
+      [scaled] scale in
       var setting = scaled
       setting.scale = scale
       return HomogeneityCheck().run(
@@ -221,12 +222,12 @@ public struct ConvergenceStudy: Sendable {
       ("W_L perturbed by 1e-3", perturbed),
       ("after \(setting.steps) training steps", trained.snapshots.last?.parameters ?? perturbed),
     ]
+    let (dense, automatic) = (try setting.objective(.dense), try setting.objective(.automatic))
     let subjects = points.flatMap { name, weights in
       rule.architecture.weightNames.map { block in
         GradientCheck.Subject(
           label: "N=1 T=20 e=50 \(name), \(block)", parameters: weights, block: block,
-          seed: setting.seed, objective: setting.objective(.automatic),
-          reference: setting.objective(.dense))
+          seed: setting.seed, reference: dense, objective: automatic)
       }
     }
     return try Parallel.map(subjects, threads: figures.threads) {

@@ -1,7 +1,7 @@
 import Foundation
-import Catalog
-public import Checks
-import Engine
+public import Catalog
+import Checks
+public import Engine
 public import Optimization
 import Storage
 
@@ -36,7 +36,9 @@ public struct InitialFeatures: Sendable {
     var unit = setting
     unit.scale = 1
     let x = Self.lastInput(setting, on: problem)
-    activations = try unit.rule().network.lastHidden(gradient: problem.gradient(at: x), x: x)
+    let activations = try unit.rule().network.lastHidden(
+      gradient: problem.gradient(at: x), x: x)
+    self.activations = activations
     singularValues = try activations.singularValues().elements
     let width = activations.columns
     let dead = (0..<activations.rows).count { row in

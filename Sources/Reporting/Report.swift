@@ -18,6 +18,9 @@ public struct Report: Sendable {
     self.sections = sections
   }
 
+  /// Version of the format of `results.json`.
+  public static var resultsFormat: Int { ResultsFile.schema }
+
   /// Paper A's convergence experiments at d = 32, m = 25, N = 32.
   public static let mathL2OConvergence = Report(
     name: "math-l2o-convergence",
