@@ -93,6 +93,7 @@ public struct TrainingJob: Sendable {
     }
     try save(state)
     try writeLosses(state)
+    removeLeftovers()
     return state
   }
 

@@ -51,16 +51,9 @@ struct Version: Codable, CustomStringConvertible {
 
   /// The first line that a program prints; nil if it is not there or fails.
   private static func firstLine(of command: [String]) -> String? {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return nil }
-    let data = try? output.fileHandleForReading.readToEnd()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0, let data else { return nil }
-    return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init)
+    guard let output = try? ChildProcess.run(command[0], Array(command[1...])),
+      output.status == 0
+    else { return nil }
+    return output.standardOutput.split(separator: "\n").first.map(String.init)
   }
 }
