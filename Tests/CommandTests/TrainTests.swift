@@ -121,32 +121,51 @@ import Testing
     #expect(tool.contents.contains("results/temp/checkpoint-\(losses.count).safetensors"))
   }
 
-  /// Thirty kills at random times: what is left always continues to the same bits.
+  /// Thirty kills at random times, each in the midst of a run: what is left always continues to
+  /// the same bits.
   @Test func resumesBitIdenticallyAfterKills() throws {
     let tool = try Tool()
     defer { tool.cleanUp() }
-    let line = "\(smallRun) --global-training-steps 102 --checkpoint-every 1 --resume --save-dir"
-    let start = ContinuousClock.now
-    #expect(try tool.run("\(line) whole").status == 0)
-    let duration = (ContinuousClock.now - start) / .seconds(1)
+    let steps = 250
+    let line =
+      "\(smallRun) --global-training-steps \(steps) --checkpoint-every 1 --resume --save-dir"
+    func secondsOfWholeRun() throws -> Double {
+      let start = ContinuousClock.now
+      let output = try tool.run("\(line) whole")
+      #expect(output.status == 0, "\(output.standardError)")
+      return (ContinuousClock.now - start) / .seconds(1)
+    }
+    // The second time there is nothing left to do.
+    let (duration, overhead) = (try secondsOfWholeRun(), try secondsOfWholeRun())
     let expected = try files(in: tool.url("results/whole"))
-    #expect(expected.count == 8, "\(expected.keys.sorted())")
+    #expect(expected.count == 9, "\(expected.keys.sorted())")
 
     var rng = SplitMix64(seed: 30)
+    // A kill should come while steps are taken; how fast the machine is now, the last kill tells.
+    var window = max(duration - overhead, overhead) / 4
     var kills = 0
     var victims = 0
     var insideWrite = 0
     while kills < 30 {
       victims += 1
       let folder = tool.url("results/victim\(victims)")
-      while true {
+      var isFinished = false
+      while !isFinished {
         // The last kill over, the victim may finish.
-        let limit = kills < 30 ? rng.uniform() * duration / 2 : 100 * duration
+        let prefix =
+          kills < 30 ? ["timeout", "-s", "KILL", "\(overhead / 2 + rng.uniform() * window)"] : []
         let output = try tool.run(
-          prefix: ["timeout", "-s", "KILL", "\(limit)"],
-          "\(line) victim\(victims)".split(separator: " ").map(String.init))
-        if output.status == 0 { break }
+          prefix: prefix, "\(line) victim\(victims)".split(separator: " ").map(String.init))
+        isFinished = output.status == 0
+        if isFinished {
+          window *= 0.9
+          continue
+        }
         #expect(output.status == 137, "\(output.standardError)")
+        guard let step = lastStep(folder), step > 0 else {
+          window *= 1.1
+          continue
+        }
         kills += 1
         if isInsideWrite(folder) { insideWrite += 1 }
       }
@@ -158,7 +177,13 @@ import Testing
       #expect(differing.isEmpty, "victim \(victims) after \(kills) kills")
     }
     // A checkpoint every step: most of the time goes into writing them.
-    #expect(insideWrite >= 1)
+    #expect(insideWrite >= 1, "\(victims) victims")
+  }
+
+  /// The step of the checkpoint in `folder`; nil if there is none.
+  private func lastStep(_ folder: URL) -> Int? {
+    struct Manifest: Decodable { var step: Int }
+    return try? JSONFile.read(Manifest.self, from: Checkpoint.manifest(in: folder)).step
   }
 
   /// All files of `folder` with their bytes.
