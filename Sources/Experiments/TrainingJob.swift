@@ -93,6 +93,7 @@ public struct TrainingJob: Sendable {
     }
     try save(state)
     try writeLosses(state)
+    removeLeftovers()
     return state
   }
 
@@ -128,12 +129,13 @@ public struct TrainingJob: Sendable {
   }
 
   /// Removes what killed processes have left half-written.
+  ///
+  /// A folder belongs to one job at a time, so no draft in it is anybody else's; asking whether its
+  /// writer still runs would spare those of a process that nobody has reaped yet.
   private func removeLeftovers() {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    for name in names where name.hasPrefix(".") {
-      guard let end = name.range(of: ".draft.") else { continue }
-      let target = name[name.index(after: name.startIndex)..<end.lowerBound]
-      AtomicFile.removeLeftovers(of: folder.appendingPathComponent(String(target)))
+    for name in names where name.hasPrefix(".") && name.contains(".draft.") {
+      try? FileManager.default.removeItem(at: folder.appendingPathComponent(name))
     }
   }
 

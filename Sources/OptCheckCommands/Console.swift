@@ -16,15 +16,15 @@ struct Console: Sendable {
   /// Prints a result, as JSON or as `text` words it.
   func result<Result: Encodable>(_ result: Result, as text: (Result) -> String) {
     if isJSON {
-      write(String(decoding: JSONFile.encoded(result), as: UTF8.self))
+      print(String(decoding: JSONFile.encoded(result), as: UTF8.self), terminator: "")
     } else {
-      write(text(result) + "\n")
+      print(text(result))
     }
   }
 
   /// Tells the user something in passing.
   func note(_ text: String) {
-    if !isQuiet { FileHandle.standardError.write(Data((Self.oneLine(text) + "\n").utf8)) }
+    if !isQuiet { Self.say(Self.oneLine(text) + "\n") }
   }
 
   /// Whether lines may be overwritten and coloured: only on a terminal.
@@ -44,16 +44,17 @@ struct Console: Sendable {
 
   /// One line of error.
   static func complain(_ text: String) {
-    FileHandle.standardError.write(Data("optcheck: \(oneLine(text))\n".utf8))
+    say("optcheck: \(oneLine(text))\n")
+  }
+
+  /// Writes to standard error; where that fails, there is nobody to tell.
+  static func say(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
   private static func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
       .joined(separator: " ")
-  }
-
-  private func write(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
   }
 }
 
@@ -103,5 +104,5 @@ struct ProgressBar {
       : String(format: "%d:%02d", minutes, whole % 60)
   }
 
-  private func draw(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func draw(_ text: String) { Console.say(text) }
 }

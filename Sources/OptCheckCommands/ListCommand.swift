@@ -27,15 +27,19 @@ struct ListCommand: ParsableCommand {
     var checks: [Entry]
   }
 
-  func run() throws {
+  /// What there is: ours and the user's.
+  static var output: Output {
     let registry = OptCheckCommand.registry
-    let output = Output(
+    return Output(
       rules: Registry.builtInRules.map { Entry(name: $0.name, summary: $0.summary) }
-        + registry.rules.map { Entry(name: $0.name, summary: Self.summary(of: $0)) },
+        + registry.rules.map { Entry(name: $0.name, summary: summary(of: $0)) },
       problems: Registry.builtInProblems.map { Entry(name: $0.name, summary: $0.summary) }
-        + registry.problems.map { Entry(name: $0.name, summary: Self.summary(of: $0)) },
+        + registry.problems.map { Entry(name: $0.name, summary: summary(of: $0)) },
       checks: [])
-    Console(common).result(output) { output in
+  }
+
+  func run() throws {
+    Console(common).result(Self.output) { output in
       let width =
         (output.rules + output.problems + output.checks).map(\.name.count).max() ?? 0
       func section(_ title: String, _ entries: [Entry]) -> [String] {

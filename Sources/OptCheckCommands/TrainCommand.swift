@@ -34,7 +34,7 @@ struct TrainCommand: ParsableCommand {
     let settings = try TrainSettings(
       config: config, flags: model.given + training.given + files.given + dead.given)
     let console = Console(common)
-    for note in settings.notes { console.note("note: \(note)") }
+    if let note = settings.note { console.note("note: \(note)") }
     if settings.isOn("test") {
       try test(settings, console)
     } else {
@@ -83,16 +83,18 @@ struct TrainCommand: ParsableCommand {
   }
 
   private static func sentence(_ outcome: Outcome) -> String {
-    let losses = "loss \(outcome.firstLoss ?? .nan) -> \(outcome.lastLoss ?? .nan)"
-    let steps = "\(outcome.steps) of \(outcome.planned) steps"
+    var steps = "\(outcome.steps) of \(outcome.planned) steps"
+    if let first = outcome.firstLoss, let last = outcome.lastLoss {
+      steps += ", loss \(first) -> \(last)"
+    }
     if let step = outcome.nonFiniteStep {
       return "training diverged: the loss of step \(step) is not finite; stopped there, "
         + "weights of the step before are in \(outcome.folder)"
     }
     if outcome.interrupted {
-      return "interrupted after \(steps), \(losses); continue with --resume, in \(outcome.folder)"
+      return "interrupted after \(steps), in \(outcome.folder); continue with --resume"
     }
-    return "trained \(steps), \(losses), in \(outcome.folder)"
+    return "trained \(steps), in \(outcome.folder)"
   }
 
   // MARK: Testing
@@ -105,7 +107,6 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func test(_ settings: TrainSettings, _ console: Console) throws {
-    let rule = try settings.testRule()
     let size = try settings.integer("test-size")
     guard settings.has("test-batch-size") else {
       throw SettingError.missing("test-batch-size", accepted: "whole numbers from 1 to test-size")
@@ -116,6 +117,7 @@ struct TrainCommand: ParsableCommand {
         "test-batch-size", value: "\(batch)", accepted: "1...\(size), the test-size",
         source: "--")
     }
+    let rule = try settings.testRule()
     let horizon = try settings.integer("test-length")
     let seed = try settings.integer("seed")
     let problems = try (1...(size / batch)).map { i in
@@ -155,9 +157,15 @@ extension TrainSettings {
   func problem(seed: Int, instances: Int) throws -> any TwiceDifferentiableProblem {
     let name = try text("optimizee-type")
     if name == "QuadraticUnconstrained" {
+      let (rows, columns) = (try integer("output-dim"), try integer("input-dim"))
+      // Beyond that the matrices alone take 8 GB.
+      guard Double(instances) * Double(rows) * Double(columns) <= 1e9 else {
+        throw UsageError(
+          "\(instances) matrices of \(rows) x \(columns) are too large; accepted: 1e9 entries in all"
+        )
+      }
       return try LeastSquares.authors(
-        seed: UInt64(seed), instances: instances, rows: try integer("output-dim"),
-        columns: try integer("input-dim"))
+        seed: UInt64(seed), instances: instances, rows: rows, columns: columns)
     }
     let problems = OptCheckCommand.registry.problems.compactMap {
       $0 as? any TwiceDifferentiableProblem
@@ -242,9 +250,11 @@ extension TrainSettings {
     var weights = try CoordMathDNN.initialParameters(
       architecture, initialization, scale: try number("e"), seed: UInt64(try integer("seed")))
     if let i = weights.names.firstIndex(of: "p_scale") { weights.tensors[i] = Tensor(scale) }
-    return try CoordMathDNN(
+    var rule = try CoordMathDNN(
       architecture: architecture, parameters: weights, stepRule: try stepRule(), scale: scale,
       backward: backward, evaluator: evaluator)
+    rule.threads = try integer("threads")
+    return rule
   }
 }
 

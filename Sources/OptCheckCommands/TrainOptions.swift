@@ -142,6 +142,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("last, mean or weighted_sum.", valueName: "kind"))
   var lossFunc: String?
 
+  @Option(help: ArgumentHelp("Threads of the angular evaluator; default 1.", valueName: "n"))
+  var threads: String?
+
   /// The settings that were given.
   var given: [(name: String, value: String)] {
     pairs([
@@ -154,6 +157,7 @@ struct TrainingOptions: ParsableArguments {
       ("epochs", epochs),
       ("clip-grad", clipGrad.map(String.init)),
       ("loss-func", lossFunc),
+      ("threads", threads),
     ])
   }
 }

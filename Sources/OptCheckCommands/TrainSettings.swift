@@ -6,7 +6,7 @@ import Yams
 struct Setting: Sendable {
   /// What values it takes.
   enum Kind: Sendable {
-    case integer(from: Int)
+    case integer(ClosedRange<Int>)
     case number(from: Double)
     case flag
     case choice([String])
@@ -31,7 +31,7 @@ struct Setting: Sendable {
   /// What `text` means in one spelling; nil if it is none of the accepted values.
   func canonical(_ text: String) -> String? {
     switch kind {
-    case .integer(let least): Int(text).flatMap { $0 >= least ? "\($0)" : nil }
+    case .integer(let range): Int(text).flatMap { range.contains($0) ? "\($0)" : nil }
     case .number(let least):
       Double(text).flatMap { $0.isFinite && $0 >= least ? "\($0)" : nil }
     case .flag:
@@ -52,7 +52,7 @@ struct Setting: Sendable {
   /// The accepted values, for messages.
   var accepted: String {
     switch kind {
-    case .integer(let least): "whole numbers from \(least)"
+    case .integer(let range): "whole numbers from \(range.lowerBound) to \(range.upperBound)"
     case .number(-.infinity): "finite numbers"
     case .number(let least): "finite numbers from \(Int(least))"
     case .flag: "true, false"
@@ -85,15 +85,18 @@ enum SettingError: Error, CustomStringConvertible {
 
 /// The settings of a training run: command line before config file before default.
 struct TrainSettings: Sendable {
+  /// Large enough for any run; two of them multiply without overflow.
+  private static let counts = 1...1_000_000_000
+
   /// Every setting that has an effect, in the order of the help.
   static let known: [Setting] = [
     Setting("optimizer", .text, "CoordMathDNN"),
     Setting("optimizee-type", .text, "QuadraticUnconstrained"),
     Setting("meta-optimizer", .choice(["SGD", "Adam"]), "SGD"),
-    Setting("input-dim", .integer(from: 1)),
-    Setting("output-dim", .integer(from: 1)),
-    Setting("train-batch-size", .integer(from: 1), "128"),
-    Setting("lstm-hidden-size", .integer(from: 1), "256"),
+    Setting("input-dim", .integer(counts)),
+    Setting("output-dim", .integer(counts)),
+    Setting("train-batch-size", .integer(counts), "128"),
+    Setting("lstm-hidden-size", .integer(counts), "256"),
     Setting("widths", .widths),
     Setting("e", .number(from: 1), "100"),
     Setting("init", .choice(["qr", "qrNonnegative", "orthogonal"]), "orthogonal"),
@@ -107,24 +110,25 @@ struct TrainSettings: Sendable {
     Setting("backward", .choice(CoordMathDNN.Backward.allCases.map(\.rawValue)), "detached"),
     Setting("evaluator", .choice(CoordMathDNN.Evaluator.allCases.map(\.rawValue)), "automatic"),
     Setting("grad-method", .choice(["smooth_grad", "subgrad", "bp_grad"]), "subgrad"),
-    Setting("seed", .integer(from: 0), "118"),
-    Setting("global-training-steps", .integer(from: 1), "1000"),
-    Setting("optimizer-training-steps", .integer(from: 1), "100"),
-    Setting("unroll-length", .integer(from: 1), "1000"),
+    Setting("seed", .integer(0...Int(UInt32.max)), "118"),
+    Setting("global-training-steps", .integer(counts), "1000"),
+    Setting("optimizer-training-steps", .integer(counts), "100"),
+    Setting("unroll-length", .integer(counts), "1000"),
     Setting("init-lr", .number(from: 0), "0.1"),
     Setting("scheduler", .choice(["constant", "step", "cosine"]), "constant"),
-    Setting("epochs", .integer(from: 1), "5"),
+    Setting("epochs", .integer(counts), "5"),
     Setting("clip-grad", .flag, "false"),
     Setting("loss-func", .choice(MetaLoss.allCases.map(\.rawValue))),
     Setting("save-dir", .text, "temp", isPartOfRun: false),
     Setting("ckpt-path", .text, isPartOfRun: false),
     Setting("loss-save-path", .text, isPartOfRun: false),
-    Setting("val-freq", .integer(from: 1), "200", isPartOfRun: false),
-    Setting("checkpoint-every", .integer(from: 1), isPartOfRun: false),
+    Setting("threads", .integer(counts), "1", isPartOfRun: false),
+    Setting("val-freq", .integer(counts), "200", isPartOfRun: false),
+    Setting("checkpoint-every", .integer(counts), isPartOfRun: false),
     Setting("test", .flag, "false", isPartOfRun: false),
-    Setting("test-size", .integer(from: 1), "2048", isPartOfRun: false),
-    Setting("test-batch-size", .integer(from: 1), isPartOfRun: false),
-    Setting("test-length", .integer(from: 1), "100", isPartOfRun: false),
+    Setting("test-size", .integer(counts), "2048", isPartOfRun: false),
+    Setting("test-batch-size", .integer(counts), isPartOfRun: false),
+    Setting("test-length", .integer(counts), "100", isPartOfRun: false),
   ]
 
   /// Keys of the reference code that have no effect there or none on these rules and problems.
@@ -145,8 +149,15 @@ struct TrainSettings: Sendable {
 
   /// The canonical values by name; what is not set is absent.
   private(set) var values: [String: String]
-  /// One line for every key that was accepted without effect.
-  private(set) var notes: [String] = []
+  /// Keys that were accepted without effect, with their source.
+  private var idle: [(source: String, key: String)] = []
+
+  /// One line that names the keys without effect; nil if there are none.
+  var note: String? {
+    guard !idle.isEmpty else { return nil }
+    let names = idle.map { $0.source == "--" ? "--\($0.key)" : $0.key }
+    return "no effect on this rule and problem: \(names.joined(separator: ", "))"
+  }
 
   /// Puts settings together.
   ///
@@ -179,7 +190,7 @@ struct TrainSettings: Sendable {
           key, value: value ?? "", accepted: "false, since it is not built yet", source: source)
       }
     } else if Self.dead.contains(key) {
-      notes.append("\(source)\(key) has no effect on this rule and problem")
+      idle.append((source, key))
     } else {
       let names = Self.known.map(\.name) + Self.dead + Self.unbuilt
       throw SettingError.unknownKey(key, nearest: nearest(key, among: names), file: source)

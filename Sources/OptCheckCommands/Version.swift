@@ -52,7 +52,7 @@ struct Version: Codable, CustomStringConvertible {
 
   /// The first line that a program prints; nil if it is not there or fails.
   private static func firstLine(of command: [String]) -> String? {
-    guard let output = try? ChildProcess.run(command[0], Array(command.dropFirst())),
+    guard let output = try? ChildProcess.run(command[0], Array(command[1...])),
       output.status == 0
     else { return nil }
     return output.standardOutput.split(separator: "\n").first.map(String.init)
