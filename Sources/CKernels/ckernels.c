@@ -48,12 +48,12 @@ static void oc_exact_coefficients(const oc_table *table, double u, double v, dou
     }
 }
 
-static void oc_exact_scatter(const oc_table *table, double u, double v, double zbar,
+static void oc_exact_scatter(const oc_table *table, double u, double v, double up, double vp,
                              double *extra) {
   for (int32_t j = 0; j < table->width; ++j)
     if (is_active(table, j, u, v)) {
-      extra[j] += zbar * u;
-      extra[table->width + j] += zbar * v;
+      extra[j] += up;
+      extra[table->width + j] += vp;
     }
 }
 
@@ -72,7 +72,7 @@ static void oc_exact_scatter(const oc_table *table, double u, double v, double z
 
 #define OC(name) name##_v4
 #define OC_TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
-#define OC_GATHER
+#define OC_AVX512
 #include "kernels.h"
 
 #define DISPATCH(name, ...)                                                                        \
@@ -104,8 +104,8 @@ void oc_gram_gradient(size_t n, const double *packed, const double *x, const dou
   DISPATCH(gram_gradient, n, packed, x, c, y);
 }
 
-void oc_unroll_forward(const oc_instance *instance) { DISPATCH(unroll_forward, instance); }
-void oc_unroll_backward(const oc_instance *instance) { DISPATCH(unroll_backward, instance); }
+void oc_unroll_forward(const oc_bundle *bundle) { DISPATCH(unroll_forward, bundle); }
+void oc_unroll_backward(const oc_bundle *bundle) { DISPATCH(unroll_backward, bundle); }
 
 // ---------------------------------------------------------------- packing
 
@@ -145,16 +145,17 @@ int32_t oc_bucket_capacity(int32_t width) {
   return buckets;
 }
 
+static void insertion_sort(int32_t *order, int32_t n, const double *keys) {
+  for (int32_t i = 1; i < n; ++i) {
+    int32_t unit = order[i], k = i;
+    for (; k > 0 && keys[order[k - 1]] > keys[unit]; --k) order[k] = order[k - 1];
+    order[k] = unit;
+  }
+}
+
 // Stable merge sort by key for a crowded bucket.
 static void merge_sort(int32_t *order, int32_t *spare, int32_t n, const double *keys) {
-  if (n <= 16) {
-    for (int32_t i = 1; i < n; ++i) {
-      int32_t unit = order[i], k = i;
-      for (; k > 0 && keys[order[k - 1]] > keys[unit]; --k) order[k] = order[k - 1];
-      order[k] = unit;
-    }
-    return;
-  }
+  if (n <= 16) return insertion_sort(order, n, keys);
   int32_t half = n / 2;
   merge_sort(order, spare, half, keys);
   merge_sort(order + half, spare, n - half, keys);
@@ -163,59 +164,72 @@ static void merge_sort(int32_t *order, int32_t *spare, int32_t n, const double *
     order[k] = j < n && keys[order[j]] < keys[spare[i]] ? order[j++] : spare[i++];
 }
 
+// A choice instead of a branch.
+static inline twofold added_if(int condition, twofold a, double b) {
+  return added(a, condition ? b : 0.0);
+}
+
 void oc_table_build(oc_table *table) {
   const int32_t width = table->width;
   const double *p = table->w2, *q = table->w2 + width, *w3 = table->w3;
   double *keys = table->keys, *breakpoints = table->breakpoints;
-  int32_t *order = table->order, *spare = table->order + width, *start = table->start;
-  int32_t split = 0, extreme = 0, finite = 1;
+  int32_t *order = table->order, *split_units = table->order + width, *start = table->start;
+  uint8_t *kind = table->kind;
 
+  DISPATCH(classify, (size_t)width, p, q, keys, kind, &table->extreme);
   // Weights that are not finite make z NaN wherever h1 != 0, and nothing else is promised.
-  // A unit that follows t < |p/q| or t > |p/q| has its breakpoint there; q = 0 gives infinity.
-  for (int32_t j = 0; j < width; ++j)
-    finite &= isfinite(p[j]) && isfinite(q[j]) && isfinite(w3[j]);
-  for (int32_t j = 0; j < width; ++j) {
-    table->kind[j] = !finite ? OC_NEVER : p[j] > 0 ? (q[j] > 0 ? OC_ALWAYS : OC_BELOW) : (q[j] > 0 ? OC_ABOVE : OC_NEVER);
-    if (table->kind[j] < OC_BELOW) {
-      keys[j] = 0;
-      continue;
-    }
-    double t = fabs(p[j]) / fabs(q[j]);
-    extreme |= (p[j] != 0 && t < 2 * DBL_MIN) || (q[j] != 0 && t > DBL_MAX / 2);
-    keys[j] = t;
-    ++split;
-  }
-  table->extreme = extreme;
+  double poison = 0;
+  for (int32_t j = 0; j < width; ++j) poison += 0 * p[j] + 0 * q[j] + 0 * w3[j];
+  const int finite = poison == 0;
+  if (!finite) memset(kind, OC_NEVER, (size_t)width), table->extreme = 0;
 
-  // Sort by bucket, then within buckets.
+  // Signs are as good as random: no branch depends on them.
+  int32_t split = 0;
+  for (int32_t j = 0; j < width; ++j) {
+    split_units[split] = j;
+    split += kind[j] >= OC_BELOW;
+  }
+
+  // Sort by bucket, then by key; units of a bucket are few unless the keys crowd.
   int32_t buckets = 64;
   while (buckets < 4 * split && buckets < 1 << 20) buckets *= 2;
   table->buckets = buckets;
   int32_t *bucket = table->rank;
   DISPATCH(buckets_of, (size_t)((width + 7) & ~7), keys, buckets, bucket);
   memset(start, 0, (size_t)(buckets + 2) * sizeof(int32_t));
-  for (int32_t j = 0; j < width; ++j) start[bucket[j] + 1] += table->kind[j] >= OC_BELOW;
-  for (int32_t b = 0; b <= buckets; ++b) start[b + 1] += start[b];
-  for (int32_t j = 0; j < width; ++j)
-    if (table->kind[j] >= OC_BELOW) order[start[bucket[j]]++] = j;
-  // Each start has moved to its bucket's end; sort there, count distinct keys, move it back.
-  int32_t count = 0, passes = 0, from = 0;
+  for (int32_t i = 0; i < split; ++i) ++start[bucket[split_units[i]] + 1];
+  int32_t largest = 0;
   for (int32_t b = 0; b <= buckets; ++b) {
-    int32_t end = start[b], before = count;
-    if (end > from) {
-      merge_sort(order + from, spare, end - from, keys);
-      double previous = -1;
-      for (int32_t i = from; i < end; ++i) {
-        double t = keys[order[i]];
-        if (t != previous) breakpoints[count++] = previous = t;
-        bucket[order[i]] = count - 1;  // now the rank
-      }
-    }
-    start[b] = before;
-    passes = count - before > passes ? count - before : passes;
-    from = end;
+    largest = start[b + 1] > largest ? start[b + 1] : largest;
+    start[b + 1] += start[b];
   }
+  for (int32_t i = 0; i < split; ++i) order[start[bucket[split_units[i]]]++] = split_units[i];
+  // Each start has moved to its bucket's end.
+  if (largest <= 16) {
+    insertion_sort(order, split, keys);
+  } else {
+    for (int32_t b = 0, from = 0; b <= buckets; from = start[b++])
+      merge_sort(order + from, split_units, start[b] - from, keys);
+  }
+  int32_t count = 0;
+  double previous = -1;
+  for (int32_t i = 0; i < split; ++i) {
+    double t = keys[order[i]];
+    count += t != previous;
+    breakpoints[count - 1] = previous = t;
+    table->rank[order[i]] = count - 1;
+  }
+  // Back to the beginnings, now counted in distinct keys.
+  int32_t passes = 0;
+  for (int32_t b = 0, before = 0; b <= buckets; ++b) {
+    int32_t end = start[b] == 0 ? 0 : table->rank[order[start[b] - 1]] + 1;
+    start[b] = before;
+    passes = end - before > passes ? end - before : passes;
+    before = end;
+  }
+  table->edge_u = count > 0 && breakpoints[0] == 0;
   if (count == 0 || breakpoints[count - 1] < INFINITY) breakpoints[count++] = INFINITY;
+  table->edge_v = 2 * count - 1;
   start[buckets + 1] = count;
   for (int32_t k = 0; k < OC_PASSES; ++k) breakpoints[count + k] = NAN;
   table->count = count;
@@ -230,15 +244,18 @@ void oc_table_build(oc_table *table) {
     return;
   }
   twofold u = {0, 0}, v = {0, 0};
-  for (int32_t j = 0; j < width; ++j)
-    if (table->kind[j] == OC_ALWAYS) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+  for (int32_t j = 0; j < width; ++j) {
+    u = added_if(kind[j] == OC_ALWAYS, u, w3[j] * p[j]);
+    v = added_if(kind[j] == OC_ALWAYS, v, w3[j] * q[j]);
+  }
   twofold(*later)[2] = (twofold(*)[2])table->sums;
   int32_t i = split;
   later[count][0] = u, later[count][1] = v;
   for (int32_t k = count; k-- > 0;) {
     for (; i > 0 && table->rank[order[i - 1]] == k; --i) {
       int32_t j = order[i - 1];
-      if (table->kind[j] == OC_BELOW) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+      u = added_if(kind[j] == OC_BELOW, u, w3[j] * p[j]);
+      v = added_if(kind[j] == OC_BELOW, v, w3[j] * q[j]);
     }
     later[k][0] = u, later[k][1] = v;
   }
@@ -250,7 +267,8 @@ void oc_table_build(oc_table *table) {
     coefficients[4 * k + 3] = sum3(later[k + 1][1], v);
     for (; i < split && table->rank[order[i]] == k; ++i) {
       int32_t j = order[i];
-      if (table->kind[j] == OC_ABOVE) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+      u = added_if(kind[j] == OC_ABOVE, u, w3[j] * p[j]);
+      v = added_if(kind[j] == OC_ABOVE, v, w3[j] * q[j]);
     }
   }
 }
