@@ -144,12 +144,14 @@ public struct TheoremRow: Sendable, Hashable {
   public var lossRatio: Double
   /// The verdict on T3.
   public var verdict: Verdict
+  /// The command that replays the run; empty for none.
+  public var replay: String
 
   /// Creates a row.
   public init(
     run: String, horizon: Int, scale: Double, metaStepSize: Double, stepRule: String,
     alpha: Double, rank: Int, neededRank: Int, deadFraction: Double, boundLogGap: Double,
-    measuredLogGap: Double, lossRatio: Double, verdict: Verdict
+    measuredLogGap: Double, lossRatio: Double, verdict: Verdict, replay: String = ""
   ) {
     self.run = run
     self.horizon = horizon
@@ -164,10 +166,14 @@ public struct TheoremRow: Sendable, Hashable {
     self.measuredLogGap = measuredLogGap
     self.lossRatio = lossRatio
     self.verdict = verdict
+    self.replay = replay
   }
+
+  /// Whether G_{L-1,T} has the full rank that the theorem asks for, so that α₀ > 0.
+  public var hasFullRank: Bool { rank >= neededRank && alpha > 0 }
 }
 
-/// The published setting at another width of the wide layer: does anything change at Nd?
+/// The published setting at another width of the wide layer, to see whether anything changes at Nd.
 public struct WidthRow: Sendable, Hashable {
   /// n_{L-1}.
   public var width: Int

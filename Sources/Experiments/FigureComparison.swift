@@ -6,8 +6,9 @@ public struct CurveComparison: Sendable {
   public static let tolerance = 2e-4
   /// Largest difference that still counts as the same curve where no band explains more.
   public static let looseTolerance = 1e-3
-  /// A probe that moves a curve by more than this calls for a band: a tenth of the tolerance.
-  public static let sensitivity = tolerance / 10
+  /// A probe that moves a curve by more than this calls for a band: beyond it rounding of the data
+  /// alone explains a difference that the tolerance does not forgive.
+  public static let sensitivity = tolerance
 
   /// How well a curve agrees with the published one.
   public enum Agreement: Sendable, Hashable {
@@ -19,6 +20,9 @@ public struct CurveComparison: Sendable {
     case near
     /// Some point is off.
     case differs
+
+    /// Whether nothing is left to explain.
+    var isExplained: Bool { self == .within || self == .insideBand }
   }
 
   /// The curve's words in the legend, such as `eta = 1e-5`.
@@ -35,6 +39,26 @@ public struct CurveComparison: Sendable {
   public var band: Band?
   /// The other draw's largest difference, where it was run.
   public var otherDraw: (layout: CoordMathDNN.WeightLayout, difference: Double)?
+
+  /// Creates a comparison.
+  public init(
+    label: String, steps: [Int], published: [Double], run: TrainingRun, probeDeviation: Double,
+    band: Band?, otherDraw: (layout: CoordMathDNN.WeightLayout, difference: Double)?
+  ) {
+    self.label = label
+    self.steps = steps
+    self.published = published
+    self.run = run
+    self.probeDeviation = probeDeviation
+    self.band = band
+    self.otherDraw = otherDraw
+  }
+
+  /// The name of the draw of W_2 that `run` took, such as `out-in`.
+  public var drawName: String { run.setting.layout.rawValue }
+
+  /// The name of the other draw, where it was run.
+  public var otherDrawName: String? { otherDraw?.layout.rawValue }
 
   /// |ours - published| at each published step.
   public var differences: [Double] { Self.differences(run, steps, published) }
@@ -61,11 +85,16 @@ public struct CurveComparison: Sendable {
   }
 
   /// Our ratio at training step `k` with the band of what can be said about it.
+  ///
+  /// Without bounds where the probe was not run or nothing finite was measured.
   public func range(at k: Int) -> ClosedRange<Double> {
     let ratio = run.ratios[k]
+    let unknown = -Double.infinity...Double.infinity
     guard let band, k < band.low.count else {
-      return (ratio - probeDeviation)...(ratio + probeDeviation)
+      let bounds = (low: ratio - probeDeviation, high: ratio + probeDeviation)
+      return bounds.low <= bounds.high ? bounds.low...bounds.high : unknown
     }
+    guard ratio.isFinite, band.low[k] <= band.high[k] else { return unknown }
     return min(ratio, band.low[k])...max(ratio, band.high[k])
   }
 
@@ -83,4 +112,10 @@ public struct FigureComparison: Sendable {
   public var figure: PublishedFigure
   /// Curve by curve, in the order of the published legend.
   public var curves: [CurveComparison]
+
+  /// Creates a comparison.
+  public init(figure: PublishedFigure, curves: [CurveComparison]) {
+    self.figure = figure
+    self.curves = curves
+  }
 }

@@ -24,6 +24,15 @@ public struct PublishedFigure: Sendable, Hashable, Codable {
     /// Relative improvement at each `k`, dimensionless, 5 to 8 significant digits.
     public var ratio: [Double]
 
+    /// Creates a curve.
+    public init(e: Double, eta: Double, k: [Int], ratio: [Double]) {
+      precondition(k.count == ratio.count, "\(k.count) steps for \(ratio.count) ratios")
+      self.e = e
+      self.eta = eta
+      self.k = k
+      self.ratio = ratio
+    }
+
     /// The published ratio after `step` training steps; `nil` where the plot has no point.
     public func ratio(at step: Int) -> Double? {
       k.firstIndex(of: step).map { ratio[$0] }
@@ -48,6 +57,22 @@ public struct PublishedFigure: Sendable, Hashable, Codable {
   public var varied: Varied
   /// The curves, in the order of the plot's legend.
   public var curves: [Curve]
+
+  /// Creates a figure.
+  public init(
+    paperFigure: String?, plot: String, dimension: Int, rows: Int, instances: Int, width: Int,
+    horizon: Int, varied: Varied, curves: [Curve]
+  ) {
+    self.paperFigure = paperFigure
+    self.plot = plot
+    self.dimension = dimension
+    self.rows = rows
+    self.instances = instances
+    self.width = width
+    self.horizon = horizon
+    self.varied = varied
+    self.curves = curves
+  }
 
   private enum CodingKeys: String, CodingKey {
     case paperFigure, plot, width, varied, curves

@@ -18,6 +18,13 @@ public struct Band: Sendable, Hashable {
   /// The highest ratio of any twin, per training step.
   public var high: [Double]
 
+  /// A band with known edges, one value per training step.
+  public init(low: [Double], high: [Double]) {
+    precondition(low.count == high.count, "\(low.count) low values, \(high.count) high ones")
+    self.low = low
+    self.high = high
+  }
+
   /// The band of a run and its twins, widened by the window along k.
   public init(_ runs: [TrainingRun]) {
     let curves = runs.map(\.ratios)

@@ -10,12 +10,28 @@ public struct TrainingRun: Sendable {
   public var losses: [Double]
   /// The weights before training step k, for the recorded k, in order.
   public var snapshots: [(step: Int, parameters: Parameters)]
+  /// W^1, the weights after the first training step.
+  public var secondWeights: Parameters?
   /// max over k of ‖W_l^k - W_l^0‖₂ for each layer.
   public var travel: [Double]
   /// ‖∇F‖ at the initial weights, per layer.
   public var initialGradientNorms: [Double]
   /// Why training ended.
   public var stop: StopReason
+
+  /// Creates what a run left behind.
+  public init(
+    setting: TrainingSetting, losses: [Double],
+    snapshots: [(step: Int, parameters: Parameters)] = [], travel: [Double] = [],
+    initialGradientNorms: [Double] = [], stop: StopReason
+  ) {
+    self.setting = setting
+    self.losses = losses
+    self.snapshots = snapshots
+    self.travel = travel
+    self.initialGradientNorms = initialGradientNorms
+    self.stop = stop
+  }
 
   /// F_GD(X_T): the loss at the initial weights, where the rule is gradient descent.
   public var baseline: Double { losses[0] }
@@ -51,6 +67,7 @@ public struct TrainingRun: Sendable {
       }
       plan.advance(&state, objective, memory: &memory)
       if k == 0 {
+        run.secondWeights = state.parameters
         run.initialGradientNorms = memory.gradient.tensors.map { Vector($0.elements).norm }
       }
       if measuringTravel {
@@ -66,15 +83,17 @@ public struct TrainingRun: Sendable {
     return run
   }
 
-  /// ‖a - b‖₂ of two matrices of which one side is short: by the Gram matrix of that side.
+  /// ‖a - b‖₂ of two matrices, by the Gram matrix of the shorter side.
   ///
-  /// Squaring costs half the digits of the *smaller* singular values only.
+  /// Squaring costs half the digits of the *smaller* singular values only. Where both sides are
+  /// long it is the Frobenius norm: an upper bound, which is all that a radius must be.
   static func spectralDistance(_ a: Tensor, _ b: Tensor) throws -> Double {
     guard a.elements != b.elements else { return 0 }
     let difference = Matrix(
       rows: a.shape[0], columns: a.shape[1],
       elements: zip(a.elements, b.elements).map { $0 - $1 })
-    if difference.rows == 1 || difference.columns == 1 { return difference.frobeniusNorm }
+    let side = min(difference.rows, difference.columns)
+    if side == 1 || side > 64 { return difference.frobeniusNorm }
     let isWide = difference.columns > difference.rows
     let gram =
       isWide

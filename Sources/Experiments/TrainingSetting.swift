@@ -10,8 +10,8 @@ public struct TrainingSetting: Sendable, Hashable {
   public var rows = 25
   /// d, unknowns of an instance.
   public var columns = 32
-  /// n_2, units in the wide hidden layer.
-  public var width = 1024
+  /// n_1 to n_{L-1}, units in the hidden layers.
+  public var widths = [2, 1024]
   /// T, unrolled steps.
   public var horizon: Int
   /// e, scale of the initial weights.
@@ -22,8 +22,8 @@ public struct TrainingSetting: Sendable, Hashable {
   public var steps = 5000
   /// How the step sizes of the unrolled rule follow from the problem.
   public var stepRule = StepRule.reference
-  /// In which shape the authors' stream draws W_2.
-  public var layout = CoordMathDNN.WeightLayout.outIn
+  /// How the hidden layers are drawn; most published curves match this draw of W_2.
+  public var initialization = CoordMathDNN.Initialization.orthogonal(.outIn)
   /// The authors' main seed; the problems use `seed + 777`.
   public var seed: UInt64 = 118
 
@@ -32,6 +32,18 @@ public struct TrainingSetting: Sendable, Hashable {
     self.horizon = horizon
     self.scale = scale
     self.metaStepSize = metaStepSize
+  }
+
+  /// n_{L-1}, units in the last hidden layer.
+  public var width: Int {
+    get { widths[widths.count - 1] }
+    set { widths[widths.count - 1] = newValue }
+  }
+
+  /// In which shape the authors' stream draws W_2; out-in where the draw is our own.
+  public var layout: CoordMathDNN.WeightLayout {
+    get { if case .orthogonal(let layout) = initialization { layout } else { .outIn } }
+    set { initialization = .orthogonal(newValue) }
   }
 
   /// The seed of the problems.
@@ -48,11 +60,11 @@ public struct TrainingSetting: Sendable, Hashable {
   ///
   /// - Throws: ``RuleError`` for a scale below 1.
   public func rule() throws -> CoordMathDNN {
-    let architecture = CoordMathDNN.Architecture(widths: [2, width])
+    let architecture = CoordMathDNN.Architecture(widths: widths)
     return try CoordMathDNN(
       architecture: architecture,
       parameters: CoordMathDNN.initialParameters(
-        architecture, .orthogonal(layout), scale: scale, seed: seed),
+        architecture, initialization, scale: scale, seed: seed),
       stepRule: stepRule)
   }
 
@@ -63,16 +75,27 @@ public struct TrainingSetting: Sendable, Hashable {
 
   /// A short name for tables and files.
   public var name: String {
-    "T=\(horizon) e=\(Number.short(scale)) η=\(Number.short(metaStepSize)) \(layout.rawValue) "
-      + "step \(stepRule.name)"
+    "T=\(horizon) e=\(Number.short(scale)) η=\(Number.short(metaStepSize)) "
+      + "\(initialization.name) step \(stepRule.name)"
   }
 
   /// The command that runs this setting alone.
   public var command: String {
-    "optcheck train --input-dim \(columns) --output-dim \(rows) --train-batch-size \(instances) "
-      + "--lstm-hidden-size \(width) --optimizer-training-steps \(horizon) "
-      + "--e \(Number.short(scale)) --init-lr \(Number.short(metaStepSize)) "
-      + "--global-training-steps \(steps) --loss-func last --weight-layout \(layout.rawValue) "
-      + "--step-rule \(stepRule == .theory ? "theory" : "reference") --seed \(seed)"
+    var words = [
+      "optcheck train --input-dim \(columns) --output-dim \(rows)",
+      "--train-batch-size \(instances) --optimizer-training-steps \(horizon)",
+      "--e \(Number.short(scale)) --init-lr \(Number.short(metaStepSize))",
+      "--global-training-steps \(steps) --epochs 1 --loss-func last",
+      "--step-rule \(stepRule == .theory ? "theory" : "reference") --seed \(seed)",
+    ]
+    words.append(
+      widths.count == 2 && widths[0] == 2
+        ? "--lstm-hidden-size \(width)"
+        : "--widths \(widths.map(String.init).joined(separator: ","))")
+    switch initialization {
+    case .orthogonal(let layout): words.append("--weight-layout \(layout.rawValue)")
+    case .qr, .qrNonnegative: words.append("--init \(initialization.name)")
+    }
+    return words.joined(separator: " ")
   }
 }

@@ -1,1 +1,3 @@
-print("optcheck")
+import OptCheckCommands
+
+await OptCheckCommand.main()

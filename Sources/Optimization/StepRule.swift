@@ -1,5 +1,5 @@
 /// How an instance's step size follows from the smoothness constants.
-public enum StepRule: Sendable, Hashable {
+public enum StepRule: Sendable, Hashable, Codable {
   /// sᵢ = 1/β with β = maxᵢ βᵢ: the theorems of paper A.
   case theory
   /// sᵢ = 0.9999/βᵢ: the authors' code, and every published figure.

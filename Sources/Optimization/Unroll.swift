@@ -14,13 +14,18 @@ public struct Trajectory: Sendable, Equatable {
   public var values: [[Double]]
   /// The iterates x_t from t = 0 on; empty unless recorded.
   public var iterates: [Vector]
+  /// P_t, t from 1 on, where the rule multiplies gradients by P_t entry by entry; else empty.
+  public var scales: [Vector]
   /// Why the run ended.
   public var stop: StopReason
 
   /// Creates a trajectory.
-  public init(values: [[Double]], iterates: [Vector], stop: StopReason) {
+  public init(
+    values: [[Double]], iterates: [Vector], scales: [Vector] = [], stop: StopReason
+  ) {
     self.values = values
     self.iterates = iterates
+    self.scales = scales
     self.stop = stop
   }
 

@@ -58,10 +58,12 @@ public enum Markdown {
   }
 
   /// Plain words with every character escaped that Markdown would take as markup.
+  ///
+  /// A pipe becomes its number, since tables are split at `\\|` where a backslash was escaped before.
   public static func literal(_ text: String) -> String {
     text.reduce(into: "") { result, character in
-      if "\\`*_{}[]<>#~|".contains(character) { result.append("\\") }
-      result.append(character)
+      if "\\`*_{}[]<>#~".contains(character) { result.append("\\") }
+      result += character == "|" ? "&#124;" : String(character)
     }
   }
 

@@ -89,6 +89,15 @@ extension LeastSquares {
       name: name, matrices: matrices, target: target, gradientForm: gradientForm)
   }
 
+  /// The same matrices with Y, and so X*, multiplied by `factor`.
+  public func scalingTarget(by factor: Double) throws -> LeastSquares {
+    try LeastSquares(
+      name: name, matrices: matrix.blocks,
+      target: Vector(target.elements.map { factor * $0 }),
+      generatingPoint: generatingPoint.map { Vector($0.elements.map { factor * $0 }) },
+      gradientForm: gradientForm)
+  }
+
   /// β₀ = minᵢ σ_min(Mᵢ)², the smallest eigenvalue of M Mᵀ; 0 if some Mᵢ lacks full row rank.
   public func smallestCurvature() throws -> Double {
     guard rowsPerInstance <= coordinatesPerInstance else { return 0 }

@@ -9,6 +9,7 @@ final class AngularObjective: MetaObjective {
   private let rule: CoordMathDNN
   private let dense: DenseObjective<LeastSquares>
   private let engine: AngularUnroll
+  private let recorder: () -> AngularUnroll
   private let lossWeights: [Double]
   private let problem: LeastSquares
   private let horizon: Int
@@ -23,9 +24,15 @@ final class AngularObjective: MetaObjective {
     self.horizon = horizon
     lossWeights = loss.weights(horizon: horizon)
     let width = rule.architecture.widths[1]
-    engine = AngularUnroll(
-      problem: problem.batch, stepSizes: rule.stepRule.stepSizes(for: problem), start: start,
-      horizon: horizon, width: width, map: rule.architecture.map, threads: threads)
+    let steps = rule.stepRule.stepSizes(for: problem)
+    let map = rule.architecture.map
+    func make(recordsOutputs: Bool) -> AngularUnroll {
+      AngularUnroll(
+        problem: problem.batch, stepSizes: steps, start: start, horizon: horizon, width: width,
+        map: map, threads: threads, recordsOutputs: recordsOutputs)
+    }
+    engine = make(recordsOutputs: false)
+    recorder = { make(recordsOutputs: true) }
     gradient = AngularUnroll.Gradient(width: width)
     dense = DenseObjective(rule, problem, start, horizon, loss)
   }
@@ -55,9 +62,10 @@ final class AngularObjective: MetaObjective {
   }
 
   func unroll(_ parameters: Parameters) -> Trajectory {
+    let engine = recorder()
     _ = engine.evaluate(weights(parameters), lossWeights: lossWeights)
-    var result = Trajectory(
-      values: [], iterates: [], stop: .horizonReached(horizon))
+    var result = Trajectory(values: [], iterates: [], stop: .horizonReached(horizon))
+    var derivatives = [Double](repeating: 0, count: problem.dimension)
     for t in 0...horizon {
       let x = engine.iterate(at: t)
       let values = problem.values(at: x)
@@ -67,6 +75,12 @@ final class AngularObjective: MetaObjective {
       }
       result.values.append(values)
       result.iterates.append(x)
+      if t > 0, let z = engine.output(at: t - 1) {
+        var scales = z.elements
+        rule.architecture.map.evaluate(z.elements, values: &scales, derivatives: &derivatives)
+        let factor = rule.outputScale(parameters)
+        result.scales.append(Vector(scales.map { factor * $0 }))
+      }
     }
     return result
   }

@@ -201,6 +201,16 @@ public struct CoordinatewiseNetwork: Sendable {
     return hidden(q).last ?? q
   }
 
+  /// What the entries of ``lastHidden(gradient:x:)`` are sums of: the product of all magnitudes.
+  public func magnitudes(gradient: Vector, x: Vector) -> Matrix {
+    func magnitude(_ m: Matrix) -> Matrix {
+      Matrix(rows: m.rows, columns: m.columns, elements: m.elements.map(abs))
+    }
+    return weights.dropLast().reduce(magnitude(Self.features(gradient: gradient, x: x))) {
+      Matrix.product($0, magnitude($1))
+    }
+  }
+
   /// Adds to `gradients` (one matrix per layer) the pull-back of `cotangent` (∂/∂z, n entries).
   ///
   /// The derivative of ReLU at 0 is 0. Returns the cotangent of the inputs, n x 2.

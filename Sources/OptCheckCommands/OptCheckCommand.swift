@@ -1,0 +1,131 @@
+import ArgumentParser
+import Foundation
+public import OptCheck
+
+/// The command line, for this package and for yours.
+///
+/// An executable of three lines has every command for its own rules and problems beside ours:
+///
+///     import OptCheckCommands
+///     import MyRules
+///     await OptCheckCommand.main(rules: [MyRule()], problems: [MyProblem()])
+public enum OptCheckCommand {
+  /// The rules and problems that the running command knows.
+  @TaskLocal static var registry = Registry()
+
+  /// Runs the command in the process's arguments, then exits with its status.
+  ///
+  /// - Parameters:
+  ///   - rules: rules beside the built-in ones; learned ones can be trained.
+  ///   - problems: problems beside the built-in ones.
+  public static func main(
+    rules: [any UpdateRule] = [], problems: [any Problem] = []
+  ) async -> Never {
+    let registry = Registry(rules: rules, problems: problems)
+    let status = await $registry.withValue(registry) {
+      await run(Array(CommandLine.arguments.dropFirst()))
+    }
+    exit(status.rawValue)
+  }
+
+  /// Runs the command in `arguments`; whatever goes wrong becomes one line and a status.
+  static func run(_ arguments: [String]) async -> ExitStatus {
+    do {
+      guard let repeated = registry.repeatedName else {
+        var command = try Root.parseAsRoot(arguments)
+        if var command = command as? any AsyncParsableCommand {
+          try await command.run()
+        } else {
+          try command.run()
+        }
+        return .done
+      }
+      throw UsageError("the name '\(repeated)' is registered twice")
+    } catch let finding as Finding {
+      return finding.status
+    } catch {
+      let status = ExitStatus(of: error)
+      let text = Root.isOwn(error) ? Root.message(for: error) : "\(error)"
+      if status == .done {
+        print(Root.fullMessage(for: error))
+      } else if !text.isEmpty {
+        Console.complain(text)
+      }
+      return status
+    }
+  }
+}
+
+/// The rules and problems of a user, beside the built-in ones.
+struct Registry: Sendable {
+  /// Rules of the user.
+  var rules: [any UpdateRule] = []
+  /// Problems of the user.
+  var problems: [any Problem] = []
+
+  /// Names and one-line descriptions of the built-in rules, as `--optimizer` takes them.
+  static let builtInRules = [
+    (name: "CoordMathDNN", summary: "learned step scale per coordinate (paper A)"),
+    (name: "ProximalGradientDescent", summary: "gradient descent; nothing to train"),
+  ]
+
+  /// Names and one-line descriptions of the built-in problems, as `--optimizee-type` takes them.
+  static let builtInProblems = [
+    (name: "QuadraticUnconstrained", summary: "least squares, the authors' data from a seed")
+  ]
+
+  /// A name that stands for two things; nil if all differ.
+  var repeatedName: String? {
+    func repeated(_ names: [String]) -> String? {
+      var seen: Set<String> = []
+      return names.first { !seen.insert($0).inserted }
+    }
+    return repeated(Self.builtInRules.map(\.name) + rules.map(\.name))
+      ?? repeated(Self.builtInProblems.map(\.name) + problems.map(\.name))
+  }
+}
+
+/// `optcheck` itself.
+struct Root: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "optcheck",
+    abstract: "Checks learned optimizers: theory against experiment, from the authors' seeds.",
+    discussion: """
+      Examples:
+        optcheck report
+        optcheck list
+        optcheck replay Fixtures/Reference
+
+      Exit status:
+      \(ExitStatus.table)
+      """,
+    subcommands: [
+      ReportCommand.self, TrainCommand.self, ReplayCommand.self, BenchCommand.self,
+      ListCommand.self,
+    ])
+
+  @Flag(help: "Print version, commit, toolchain, BLAS and format versions.")
+  var version = false
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    guard version else { throw CleanExit.helpRequest(self) }
+    Console(common).result(Version.current) { $0.description }
+  }
+
+  /// Whether ArgumentParser made `error`, so that its own words for it are the best.
+  static func isOwn(_ error: any Error) -> Bool {
+    let type = String(reflecting: type(of: error))
+    return type.hasPrefix("ArgumentParser.")
+  }
+}
+
+/// Options of every command.
+struct CommonOptions: ParsableArguments {
+  @Flag(help: "Print nothing but results and errors.")
+  var quiet = false
+
+  @Flag(help: "Print the result as JSON, and nothing else, to standard output.")
+  var json = false
+}

@@ -1,0 +1,133 @@
+import ArgumentParser
+import Foundation
+import OptCheck
+import Synchronization
+
+/// `optcheck report`.
+struct ReportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Reproduces the published figures, checks the theorems, writes the report.",
+    discussion: """
+      Examples:
+        optcheck report
+        optcheck report --only figure-5a --out /tmp/figure
+
+      Exits with 0 when the report is written, whatever it found: finding is its job.
+      """)
+
+  @Option(help: ArgumentHelp("Folder for the report.", valueName: "dir"))
+  var out = "Reports"
+
+  @Option(
+    help: ArgumentHelp(
+      "Only the parts whose name matches, such as figure-5a or widths; may be repeated.",
+      valueName: "glob"))
+  var only: [String] = []
+
+  @Option(help: ArgumentHelp("Training runs side by side.", valueName: "n"))
+  var threads = Parallel.coreCount
+
+  @OptionGroup var common: CommonOptions
+
+  /// What the command says when it is done.
+  private struct Answer: Encodable {
+    var report: String
+    var results: String
+    var files: Int
+    var verdicts: [String: Int]
+    var seconds: Double
+  }
+
+  func run() async throws {
+    let console = Console(common)
+    let start = ContinuousClock.now
+    guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
+    let published = try PublishedFigures.load(from: folder)
+    let report = Report.mathL2OConvergence
+    let selection = Selection(only)
+    let names = report.names(figures: published.figures)
+    for pattern in only where !names.contains(where: Selection([pattern]).matches) {
+      throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
+    }
+    let writer = try ReportWriter(
+      into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
+    if writer.gnuplot == nil { console.note(Gnuplot.advice) }
+
+    let results = try study(published, PublishedValues.load(from: folder), selection)
+      .run(progress: progress(console))
+    let files = try writer.write(results, record: .current)
+    var verdicts: [String: Int] = [:]
+    for check in results.checks { verdicts[check.verdict.name, default: 0] += 1 }
+    console.result(
+      Answer(
+        report: writer.markdownFile.path, results: writer.resultsFile.path, files: files.count,
+        verdicts: verdicts, seconds: (ContinuousClock.now - start) / .seconds(1))
+    ) { answer in
+      let counts = answer.verdicts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      return """
+        \(counts.joined(separator: ", ")); \(Number.fixed(answer.seconds, decimals: 0)) s
+        \(answer.report)
+        """
+    }
+  }
+
+  /// Only what the chosen sections show is run.
+  private func study(
+    _ published: PublishedFigures, _ values: PublishedValues, _ selection: Selection
+  ) -> ConvergenceStudy {
+    let figures = published.figures.filter { selection.matches($0.name) }
+    var parts: Set<ConvergenceStudy.Part> = []
+    let wanted = figures.isEmpty ? published.figures : figures
+    func wants(_ sections: [String]) -> Bool { sections.contains(where: selection.matches) }
+    if !figures.isEmpty
+      || wants(["summary", "study", "verdicts", "figures", "constant-steps", "theorem-4-3"])
+    {
+      parts.insert(.figures)
+    }
+    if wants(["summary", "verdicts", "theorem-4-3"]) { parts.insert(.fullRank) }
+    if wants(["summary", "widths"]) { parts.insert(.widths) }
+    var study = ConvergenceStudy(
+      figures: selection.isEverything ? published.figures : wanted, values: values,
+      command: "optcheck report" + only.map { " --only \($0)" }.joined(), parts: parts)
+    study.figures.threads = threads
+    return study
+  }
+
+  /// A bar per stage on a terminal; elsewhere a line when a stage begins.
+  private func progress(_ console: Console) -> @Sendable (String, Double) -> Void {
+    let state = Mutex<(stage: String, bar: ProgressBar)?>(nil)
+    return { stage, share in
+      state.withLock { state in
+        if state?.stage != stage {
+          state?.bar.finish()
+          state = (stage, ProgressBar(stage, total: 1000, on: console))
+          if !console.isInteractive { console.note("\(stage) ...") }
+        }
+        state?.bar.update(Int(share * 1000), "")
+        if share >= 1 { state?.bar.finish() }
+      }
+    }
+  }
+}
+
+extension RunRecord {
+  /// This process, its machine and what it was built with.
+  static var current: RunRecord {
+    let version = Version.current
+    return RunRecord(
+      version: version.version, commit: version.commit, toolchain: version.toolchain,
+      blasCore: version.blasCore, blas: version.blasConfiguration, processor: processorName,
+      cores: Parallel.coreCount, system: ProcessInfo.processInfo.operatingSystemVersionString)
+  }
+
+  private static var processorName: String {
+    let file = URL(fileURLWithPath: "/proc/cpuinfo")
+    let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":").last.map {
+      $0.trimmingCharacters(in: .whitespaces)
+    } ?? "unknown"
+  }
+}
