@@ -13,6 +13,7 @@ typedef int64_t ivec __attribute__((vector_size(64), aligned(8), may_alias));
 typedef int32_t ivec32 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fvec __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double pairvec __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t ipairvec __attribute__((vector_size(16), aligned(8), may_alias));
 
 // ---------------------------------------------------------------- samples beyond the range
 
@@ -46,6 +47,30 @@ static void oc_exact_coefficients(const oc_table *table, double u, double v, dou
       pair[0] += table->w3[j] * table->w2[j];
       pair[1] += table->w3[j] * table->w2[table->width + j];
     }
+}
+
+// What the vector search does, for any table: replaces u by z; cells and coefficients follow.
+static void oc_search_slowly(const oc_table *table, int n, double *u, const double *v,
+                             int32_t *cell, double *first, double *second) {
+  for (int i = 0; i < n; ++i) {
+    double q = v[i] / u[i], pair[2], t = q < DBL_MIN ? DBL_MIN : q > DBL_MAX ? DBL_MAX : q;
+    if (table->extreme && (q < 2 * DBL_MIN || q > DBL_MAX / 2)) {
+      cell[i] = 2 * table->count;
+      oc_exact_coefficients(table, u[i], v[i], pair);
+    } else {
+      int32_t low = 0, high = table->count - 1;
+      while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (table->breakpoints[middle] < t) low = middle + 1;
+        else high = middle;
+      }
+      cell[i] = 2 * low + (table->breakpoints[low] == t);
+      memcpy(pair, table->coefficients + 2 * cell[i], sizeof pair);
+    }
+    u[i] = pair[0] * u[i] + pair[1] * v[i];
+    first[i] = pair[0];
+    second[i] = pair[1];
+  }
 }
 
 static void oc_exact_scatter(const oc_table *table, double u, double v, double up, double vp,
@@ -86,14 +111,14 @@ static void oc_exact_scatter(const oc_table *table, double u, double v, double u
 #endif
 
 void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
-                int32_t *cell) {
-  DISPATCH(forward, table, n, u, v, z, cell);
+                int32_t *cell, double *first, double *second) {
+  DISPATCH(forward, table, n, u, v, z, cell, first, second);
 }
 
 void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
-                 const double *zbar, const int32_t *cell, double *cells, double *extra,
-                 double *ubar, double *vbar) {
-  DISPATCH(backward, table, n, u, v, zbar, cell, cells, extra, ubar, vbar);
+                 const double *zbar, const int32_t *cell, const double *first,
+                 const double *second, double *cells, double *extra, double *ubar, double *vbar) {
+  DISPATCH(backward, table, n, u, v, zbar, cell, first, second, cells, extra, ubar, vbar);
 }
 
 void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative) {
@@ -125,16 +150,22 @@ void oc_pack(size_t d, size_t n, const double *a, double *packed) {
 
 // ---------------------------------------------------------------- building the table
 
-// An unevaluated sum of two doubles: prefix sums of thousands of terms then err by one rounding.
+// Unevaluated sums of two doubles, for u and v side by side: prefix sums of thousands of terms then
+// err by one rounding.
 typedef struct {
-  double high, low;
+  pairvec high, low;
 } twofold;
 
-static inline twofold added(twofold a, double b) {
-  double s = a.high + b, t = s - a.high;
+static inline twofold added(twofold a, pairvec b) {
+  pairvec s = a.high + b, t = s - a.high;
   return (twofold){s, a.low + ((a.high - (s - t)) + (b - t))};
 }
-static inline double sum3(twofold a, twofold b) {
+static inline twofold added_if(int condition, twofold a, pairvec b) {
+  const int64_t mask = -(int64_t)condition;
+  return added(a, (pairvec)((ipairvec){mask, mask} & (ipairvec)b));
+}
+static inline pairvec rounded(twofold a) { return a.high + a.low; }
+static inline pairvec total(twofold a, twofold b) {
   twofold s = added(a, b.high);
   return s.high + (s.low + b.low);
 }
@@ -162,11 +193,6 @@ static void merge_sort(int32_t *order, int32_t *spare, int32_t n, const double *
   memcpy(spare, order, (size_t)half * sizeof(int32_t));
   for (int32_t i = 0, j = half, k = 0; i < half; ++k)
     order[k] = j < n && keys[order[j]] < keys[spare[i]] ? order[j++] : spare[i++];
-}
-
-// A choice instead of a branch.
-static inline twofold added_if(int condition, twofold a, double b) {
-  return added(a, condition ? b : 0.0);
 }
 
 void oc_table_build(oc_table *table) {
@@ -238,67 +264,60 @@ void oc_table_build(oc_table *table) {
   // coefficient of cell 2k (just below breakpoint k) and 2k + 1 (on it):
   // units always active + those below a later breakpoint + those above an earlier one.
   double *coefficients = table->coefficients;
-  memset(coefficients + 4 * count, 0, 2 * OC_SPARE_CELLS * sizeof(double));
+  coefficients[4 * count] = coefficients[4 * count + 1] = 0;
   if (!finite) {
     for (int32_t c = 0; c < 4 * count; ++c) coefficients[c] = NAN;
     return;
   }
-  twofold u = {0, 0}, v = {0, 0};
-  for (int32_t j = 0; j < width; ++j) {
-    u = added_if(kind[j] == OC_ALWAYS, u, w3[j] * p[j]);
-    v = added_if(kind[j] == OC_ALWAYS, v, w3[j] * q[j]);
-  }
-  twofold(*later)[2] = (twofold(*)[2])table->sums;
+#define TERM(j) ((pairvec){w3[j] * p[j], w3[j] * q[j]})
+  twofold sum = {{0, 0}, {0, 0}};
+  for (int32_t j = 0; j < width; ++j) sum = added_if(kind[j] == OC_ALWAYS, sum, TERM(j));
+  twofold *later = (twofold *)table->sums;
   int32_t i = split;
-  later[count][0] = u, later[count][1] = v;
+  later[count] = sum;
   for (int32_t k = count; k-- > 0;) {
     for (; i > 0 && table->rank[order[i - 1]] == k; --i) {
       int32_t j = order[i - 1];
-      u = added_if(kind[j] == OC_BELOW, u, w3[j] * p[j]);
-      v = added_if(kind[j] == OC_BELOW, v, w3[j] * q[j]);
+      sum = added_if(kind[j] == OC_BELOW, sum, TERM(j));
     }
-    later[k][0] = u, later[k][1] = v;
+    later[k] = sum;
   }
-  u = v = (twofold){0, 0};
+  sum = (twofold){{0, 0}, {0, 0}};
   for (int32_t k = 0; k < count; ++k) {
-    coefficients[4 * k] = sum3(later[k][0], u);
-    coefficients[4 * k + 1] = sum3(later[k][1], v);
-    coefficients[4 * k + 2] = sum3(later[k + 1][0], u);
-    coefficients[4 * k + 3] = sum3(later[k + 1][1], v);
+    *(pairvec *)(coefficients + 4 * k) = total(later[k], sum);
+    *(pairvec *)(coefficients + 4 * k + 2) = total(later[k + 1], sum);
     for (; i < split && table->rank[order[i]] == k; ++i) {
       int32_t j = order[i];
-      u = added_if(kind[j] == OC_ABOVE, u, w3[j] * p[j]);
-      v = added_if(kind[j] == OC_ABOVE, v, w3[j] * q[j]);
+      sum = added_if(kind[j] == OC_ABOVE, sum, TERM(j));
     }
   }
+#undef TERM
 }
 
 void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
                double *w3bar) {
   const int32_t count = table->count, width = table->width;
-  // below[k]: sums of the cells before breakpoint k; above[k]: of those after it.
-  double(*below)[2] = (double(*)[2])table->sums, (*above)[2] = below + count + 1;
-  twofold u = {0, 0}, v = u, au = u, av = u;
+  const pairvec *cell = (const pairvec *)cells;
+  // Sums of all cells and of none; of the cells before breakpoint k; of those after it.
+  pairvec *sums = (pairvec *)table->sums, *below = sums + 2, *above = below + count;
+  twofold up = {{0, 0}, {0, 0}}, down = up;
   for (int32_t k = 0; k < count; ++k) {
-    const double *c = cells + 4 * k, *e = cells + 4 * (count - 1 - k);
-    u = added(u, c[0]), v = added(v, c[1]);
-    below[k][0] = u.high + u.low, below[k][1] = v.high + v.low;
-    u = added(u, c[2]), v = added(v, c[3]);
-    above[count - 1 - k][0] = au.high + au.low, above[count - 1 - k][1] = av.high + av.low;
-    au = added(added(au, e[2]), e[0]), av = added(added(av, e[3]), e[1]);
+    const int32_t l = count - 1 - k;
+    up = added(up, cell[2 * k]);
+    below[k] = rounded(up);
+    up = added(up, cell[2 * k + 1]);
+    above[l] = rounded(down);
+    down = added(added(down, cell[2 * l + 1]), cell[2 * l]);
   }
-  const double total[2] = {u.high + u.low, v.high + v.low}, none[2] = {0, 0};
+  sums[OC_NEVER] = (pairvec){0, 0};
+  sums[OC_ALWAYS] = rounded(up);
   for (int32_t j = 0; j < width; ++j) {
-    const double *s = none;
-    switch (table->kind[j]) {
-    case OC_ALWAYS: s = total; break;
-    case OC_BELOW: s = below[table->rank[j]]; break;
-    case OC_ABOVE: s = above[table->rank[j]]; break;
-    }
-    double su = s[0], sv = s[1];
-    if (extra) su += extra[j], sv += extra[width + j];
-    w3bar[j] = table->w2[j] * su + table->w2[width + j] * sv;
-    w2bar[j] = table->w3[j] * su;
-    w2bar[width + j] = table->w3[j] * sv;
+    // Where its sum stands, found without a branch: the kinds are in no order.
+    const int32_t kind = table->kind[j], split = kind >= OC_BELOW;
+    pairvec s = sums[split ? 2 + (kind - OC_BELOW) * count + table->rank[j] : kind];
+    if (extra) s += (pairvec){extra[j], extra[width + j]};
+    w3bar[j] = table->w2[j] * s[0] + table->w2[width + j] * s[1];
+    w2bar[j] = table->w3[j] * s[0];
+    w2bar[width + j] = table->w3[j] * s[1];
   }
 }

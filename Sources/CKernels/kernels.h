@@ -292,60 +292,41 @@ INLINE void OC(coefficients)(const oc_table *table, ivec32 cell, vec *a, vec *b)
   *b = OC(gather)(table->coefficients + 1, 2 * cell);
 }
 
-// The cells of samples (u, v) >= 0, eight per vector; stage by stage over `blocks` vectors, since
-// quotients and gathers have long latencies. The cell is #(breakpoints < t) + #(breakpoints <= t).
+// The cells of samples inside the quadrant, eight per vector; stage by stage over `blocks` vectors,
+// since quotients and gathers have long latencies; no bucket is crowded and no key extreme. The cell
+// is #(breakpoints < t) + #(breakpoints <= t).
 INLINE void OC(locate)(const oc_table *table, int blocks, const vec *u, const vec *v,
                        ivec32 *cell) {
-  const vec zero = OC(all)(0);
-  const int32_t passes = table->passes;
+  const vec least = OC(all)(DBL_MIN), most = OC(all)(DBL_MAX);
   vec t[4];
   ivec32 bucket[4], start[4];
   UNROLL for (int k = 0; k < blocks; ++k) {
-    // 0 and infinity are kept for samples on an axis; whoever merely over- or underflowed lies
-    // beyond every breakpoint (else `extreme` is set).
+    // Whoever over- or underflowed lies beyond every breakpoint, but on no edge.
     vec q = v[k] / u[k];
-    q = OC(pick)((v[k] > zero) & (q < DBL_MIN), OC(all)(DBL_MIN), q);
-    t[k] = OC(pick)((u[k] > zero) & (q > DBL_MAX), OC(all)(DBL_MAX), q);
+    q = OC(pick)(q < least, least, q);
+    t[k] = OC(pick)(q > most, most, q);
   }
   UNROLL for (int k = 0; k < blocks; ++k) {
     bucket[k] = OC(bucket)(t[k], table->buckets);
     start[k] = OC(gather32)(table->start, bucket[k]);
   }
-  if (passes <= OC_PASSES) {
-    // Breakpoints past the bucket exceed t, those past the last are NaN: a window fits all lanes.
-    ivec below[4], upto[4];
-    UNROLL for (int k = 0; k < blocks; ++k) below[k] = upto[k] = (ivec)zero;
-    for (int32_t pass = 0; pass < passes; ++pass)
-      UNROLL for (int k = 0; k < blocks; ++k) {
-        vec breakpoint = OC(gather)(table->breakpoints + pass, start[k]);
-        below[k] += breakpoint < t[k];
-        upto[k] += breakpoint <= t[k];
-      }
-    UNROLL for (int k = 0; k < blocks; ++k)
-      cell[k] = 2 * start[k] - __builtin_convertvector(below[k] + upto[k], ivec32);
-  } else {
-    for (int k = 0; k < blocks; ++k)
-      for (int l = 0; l < 8; ++l) {
-        int32_t low = start[k][l], high = table->start[bucket[k][l] + 1];
-        while (low < high) {
-          int32_t middle = low + (high - low) / 2;
-          if (table->breakpoints[middle] < t[k][l]) low = middle + 1;
-          else high = middle;
-        }
-        cell[k][l] = 2 * low + (table->breakpoints[low] == t[k][l]);
-      }
-  }
-  UNROLL for (int k = 0; k < blocks; ++k) {
-    ivec32 dead = __builtin_convertvector((u[k] == zero) & (v[k] == zero), ivec32);
-    cell[k] = (cell[k] & ~dead) | ((2 * table->count) & dead);
-  }
-  if (__builtin_expect(table->extreme, 0))
-    for (int k = 0; k < blocks; ++k) {
-      vec q = v[k] / u[k];
-      ivec32 beyond = __builtin_convertvector(
-          (u[k] > zero) & (v[k] > zero) & ((q < 2 * DBL_MIN) | (q > DBL_MAX / 2)), ivec32);
-      cell[k] = (cell[k] & ~beyond) | ((2 * table->count + 1) & beyond);
+  // Breakpoints ascend, those past the bucket exceed t, those past the last are NaN: a window fits
+  // all lanes, and is at its end where no lane finds one below its t.
+  ivec below[4], upto[4];
+  UNROLL for (int k = 0; k < blocks; ++k) below[k] = upto[k] = (ivec)OC(all)(0);
+  for (int32_t pass = 0; pass < table->passes; ++pass) {
+    ivec any = (ivec)OC(all)(0);
+    UNROLL for (int k = 0; k < blocks; ++k) {
+      vec breakpoint = OC(gather)(table->breakpoints + pass, start[k]);
+      ivec less = breakpoint < t[k];
+      below[k] += less;
+      upto[k] += breakpoint <= t[k];
+      any |= less;
     }
+    if (!OC(bits)(any)) break;
+  }
+  UNROLL for (int k = 0; k < blocks; ++k)
+    cell[k] = 2 * start[k] - __builtin_convertvector(below[k] + upto[k], ivec32);
 }
 
 // Which lanes lie inside the quadrant (or are NaN): the others' cells need no search.
@@ -357,8 +338,8 @@ INLINE unsigned OC(inside)(vec u, vec v) {
 // the front, in their order, for whatever costs a search, a gather or a scatter.
 typedef struct {
   double u[OC_CHUNK] __attribute__((aligned(64))), v[OC_CHUNK];
-  double first[OC_CHUNK + 8], second[OC_CHUNK + 8];  // packed: what a stage is at
-  double up[OC_CHUNK + 8], vp[OC_CHUNK + 8];         // packed contributions
+  double u_in[OC_CHUNK + 8], v_in[OC_CHUNK + 8];  // packed: u, then z; v
+  double up[OC_CHUNK + 8], vp[OC_CHUNK + 8];      // packed contributions
   unsigned mask[OC_CHUNK / 8];
   int count;
 } OC(chunk);
@@ -371,9 +352,9 @@ INLINE void OC(enter)(OC(chunk) *chunk, size_t i, vec u, vec v) {
   chunk->count += __builtin_popcount(mask);
 }
 
-// Replaces the packed u by z, and notes the packed cells.
+// Replaces the packed u by z, and notes the packed cells and coefficients.
 INLINE void OC(search_block)(const oc_table *table, int blocks, double *u, const double *v,
-                             int32_t *cell) {
+                             int32_t *cell, double *first, double *second) {
   vec us[4], vs[4];
   ivec32 at[4];
   UNROLL for (int k = 0; k < blocks; ++k) {
@@ -385,57 +366,35 @@ INLINE void OC(search_block)(const oc_table *table, int blocks, double *u, const
     vec a, b;
     OC(coefficients)(table, at[k], &a, &b);
     OC(store)(u + 8 * k, a * us[k] + b * vs[k]);
+    OC(store)(first + 8 * k, a);
+    OC(store)(second + 8 * k, b);
     *(ivec32 *)(cell + 8 * k) = at[k];
   }
-  if (__builtin_expect(table->extreme, 0))
-    for (int k = 0; k < blocks; ++k)
-      for (int l = 0; l < 8; ++l)
-        if (at[k][l] == 2 * table->count + 1) {
-          double pair[2];
-          oc_exact_coefficients(table, us[k][l], vs[k][l], pair);
-          u[8 * k + l] = pair[0] * us[k][l] + pair[1] * vs[k][l];
-        }
 }
 
-// Finds the packed outputs and cells of a chunk of n samples.
-INLINE void OC(search)(const oc_table *table, OC(chunk) *chunk, size_t n, int32_t *cell) {
+// Finds what a chunk of n samples has packed: outputs, cells and coefficients.
+INLINE void OC(search)(const oc_table *table, OC(chunk) *chunk, size_t n, int32_t *cell,
+                       double *first, double *second) {
   const int count = chunk->count;
   if (count == 0) return;
   for (size_t i = 0, packed = 0; i < n; i += 8) {
     unsigned mask = chunk->mask[i / 8];
-    OC(pack)(mask, OC(load)(chunk->u + i), chunk->first + packed);
-    OC(pack)(mask, OC(load)(chunk->v + i), chunk->second + packed);
+    OC(pack)(mask, OC(load)(chunk->u + i), chunk->u_in + packed);
+    OC(pack)(mask, OC(load)(chunk->v + i), chunk->v_in + packed);
     packed += (size_t)__builtin_popcount(mask);
   }
-  OC(store)(chunk->first + count, OC(all)(0));
-  OC(store)(chunk->second + count, OC(all)(0));
+  OC(store)(chunk->u_in + count, OC(all)(0));
+  OC(store)(chunk->v_in + count, OC(all)(0));
+  if (__builtin_expect(table->extreme || table->passes > OC_PASSES, 0)) {
+    oc_search_slowly(table, count, chunk->u_in, chunk->v_in, cell, first, second);
+    return;
+  }
   int i = 0;
   for (; i + 24 < count; i += 32)
-    OC(search_block)(table, 4, chunk->first + i, chunk->second + i, cell + i);
+    OC(search_block)(table, 4, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
   for (; i + 8 < count; i += 16)
-    OC(search_block)(table, 2, chunk->first + i, chunk->second + i, cell + i);
-  if (i < count) OC(search_block)(table, 1, chunk->first + i, chunk->second + i, cell + i);
-}
-
-// The packed coefficients again, from the cells.
-INLINE void OC(recall)(const oc_table *table, OC(chunk) *chunk, size_t n, const int32_t *cell) {
-  for (int i = 0; i < chunk->count; i += 8) {
-    vec a, b;
-    OC(coefficients)(table, *(const ivec32 *)(cell + i), &a, &b);
-    OC(store)(chunk->first + i, a);
-    OC(store)(chunk->second + i, b);
-  }
-  if (__builtin_expect(table->extreme, 0))
-    for (size_t i = 0, k = 0; i < n; ++i)
-      if (chunk->mask[i / 8] >> (i % 8) & 1) {
-        if (cell[k] == 2 * table->count + 1) {
-          double pair[2];
-          oc_exact_coefficients(table, chunk->u[i], chunk->v[i], pair);
-          chunk->first[k] = pair[0];
-          chunk->second[k] = pair[1];
-        }
-        ++k;
-      }
+    OC(search_block)(table, 2, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
+  if (i < count) OC(search_block)(table, 1, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
 }
 
 // What z is a multiple of on the quadrant's edges: u where v = 0, v where u = 0.
@@ -453,15 +412,16 @@ INLINE vec OC(output)(const OC(chunk) *chunk, const OC(edges) *edges, size_t i, 
   const vec zero = OC(all)(0);
   vec u = OC(load)(chunk->u + i), v = OC(load)(chunk->v + i);
   vec edge = OC(pick)(u == zero, zero, u * edges->u) + OC(pick)(v == zero, zero, v * edges->v);
-  return OC(spread)(chunk->mask[i / 8], edge, chunk->first + packed);
+  return OC(spread)(chunk->mask[i / 8], edge, chunk->u_in + packed);
 }
 
 // The cotangents of those samples' u and v. ReLU'(0) = 0: a component that is 0 passes nothing.
-INLINE void OC(pull)(const OC(chunk) *chunk, const OC(edges) *edges, size_t i, int packed, vec zbar,
-                     vec *ubar, vec *vbar) {
+// `first` and `second` are the packed coefficients from sample i on.
+INLINE void OC(pull)(const OC(chunk) *chunk, const OC(edges) *edges, size_t i, const double *first,
+                     const double *second, vec zbar, vec *ubar, vec *vbar) {
   const vec zero = OC(all)(0);
-  vec a = OC(spread)(chunk->mask[i / 8], edges->u, chunk->first + packed);
-  vec b = OC(spread)(chunk->mask[i / 8], edges->v, chunk->second + packed);
+  vec a = OC(spread)(chunk->mask[i / 8], edges->u, first);
+  vec b = OC(spread)(chunk->mask[i / 8], edges->v, second);
   *ubar = OC(pick)(OC(load)(chunk->u + i) == zero, zero, zbar * a);
   *vbar = OC(pick)(OC(load)(chunk->v + i) == zero, zero, zbar * b);
 }
@@ -492,7 +452,7 @@ INLINE void OC(scatter)(const oc_table *table, const OC(chunk) *chunk, size_t n,
   if (__builtin_expect(table->extreme, 0))
     for (size_t i = 0, k = 0; i < n; ++i)
       if (chunk->mask[i / 8] >> (i % 8) & 1) {
-        if (cell[k] == 2 * table->count + 1)
+        if (cell[k] == 2 * table->count)
           oc_exact_scatter(table, chunk->u[i], chunk->v[i], chunk->up[k], chunk->vp[k], extra);
         ++k;
       }
@@ -506,7 +466,7 @@ INLINE void OC(add_edges)(const oc_table *table, const OC(edge_sums) *sums, doub
 INLINE size_t OC(chunk_size)(size_t rest) { return rest < OC_CHUNK ? rest : OC_CHUNK; }
 
 KERNEL void OC(forward)(const oc_table *table, size_t n, const double *u, const double *v,
-                        double *z, int32_t *cell) {
+                        double *z, int32_t *cell, double *first, double *second) {
   const OC(edges) edges = OC(edges_of)(table);
   OC(chunk) chunk;
   for (size_t from = 0; from < n; from += OC_CHUNK) {
@@ -514,7 +474,7 @@ KERNEL void OC(forward)(const oc_table *table, size_t n, const double *u, const 
     chunk.count = 0;
     for (size_t i = 0; i < size; i += 8)
       OC(enter)(&chunk, i, OC(load)(u + from + i), OC(load)(v + from + i));
-    OC(search)(table, &chunk, size, cell + from);
+    OC(search)(table, &chunk, size, cell + from, first + from, second + from);
     int packed = 0;
     for (size_t i = 0; i < size; i += 8) {
       OC(store)(z + from + i, OC(output)(&chunk, &edges, i, packed));
@@ -524,8 +484,9 @@ KERNEL void OC(forward)(const oc_table *table, size_t n, const double *u, const 
 }
 
 KERNEL void OC(backward)(const oc_table *table, size_t n, const double *u, const double *v,
-                         const double *zbar, const int32_t *cell, double *cells, double *extra,
-                         double *ubar, double *vbar) {
+                         const double *zbar, const int32_t *cell, const double *first,
+                         const double *second, double *cells, double *extra, double *ubar,
+                         double *vbar) {
   const OC(edges) edges = OC(edges_of)(table);
   const double across_u = table->coefficients[2 * table->edge_u + 1],
                across_v = table->coefficients[2 * table->edge_v];
@@ -536,17 +497,17 @@ KERNEL void OC(backward)(const oc_table *table, size_t n, const double *u, const
     chunk.count = 0;
     for (size_t i = 0; i < size; i += 8)
       OC(enter)(&chunk, i, OC(load)(u + from + i), OC(load)(v + from + i));
-    OC(recall)(table, &chunk, size, cell + from);
     int packed = 0;
     for (size_t i = 0; i < size; i += 8) {
-      vec bar = OC(load)(zbar + from + i), first, second;
-      OC(pull)(&chunk, &edges, i, packed, bar, &first, &second);
+      vec bar = OC(load)(zbar + from + i), along_u, along_v;
+      OC(pull)(&chunk, &edges, i, first + from + packed, second + from + packed, bar, &along_u,
+               &along_v);
       // On an edge the derivative across it, which no ReLU of an earlier layer stops here.
       ivec off_u = OC(load)(chunk.v + i) == 0.0, off_v = OC(load)(chunk.u + i) == 0.0;
-      first = OC(pick)(off_v & ~off_u, bar * across_v, first);
-      second = OC(pick)(off_u & ~off_v, bar * across_u, second);
-      OC(store)(ubar + from + i, first);
-      OC(store)(vbar + from + i, second);
+      along_u = OC(pick)(off_v & ~off_u, bar * across_v, along_u);
+      along_v = OC(pick)(off_u & ~off_v, bar * across_u, along_v);
+      OC(store)(ubar + from + i, along_u);
+      OC(store)(vbar + from + i, along_v);
       OC(contribute)(&chunk, &sums, i, packed, bar);
       packed += __builtin_popcount(chunk.mask[i / 8]);
     }
@@ -580,7 +541,8 @@ INLINE void OC(step_forward)(int32_t map, const oc_bundle *in, size_t t) {
       OC(first_layer)(w1, OC(load)(gs + i), OC(load)(xs + i), &u, &v);
       OC(enter)(&chunk, i, u, v);
     }
-    OC(search)(&table, &chunk, size, in->cell + row + from);
+    OC(search)(&table, &chunk, size, in->cell + row + from, in->first + row + from,
+               in->second + row + from);
     int packed = 0;
     for (size_t i = 0; i < size; i += 8) {
       vec z = OC(output)(&chunk, &edges, i, packed), value, slope;
@@ -643,6 +605,7 @@ KERNEL void OC(unroll_backward)(const oc_bundle *in) {
       for (size_t from = 0; from < n; from += OC_CHUNK) {
         const size_t size = OC(chunk_size)(n - from);
         const double *value = in->value + t * n + from, *slope = in->slope + t * n + from;
+        const double *first = in->first + t * n + from, *second = in->second + t * n + from;
         const int32_t *cell = in->cell + t * n + from;
         chunk.count = 0;
         for (size_t i = 0; i < size; i += 8) {
@@ -650,7 +613,6 @@ KERNEL void OC(unroll_backward)(const oc_bundle *in) {
           OC(first_layer)(w1, OC(load)(g + from + i), OC(load)(x + from + i), &u, &v);
           OC(enter)(&chunk, i, u, v);
         }
-        OC(recall)(&table, &chunk, size, cell);
         int packed = 0;
         for (size_t i = 0; i < size; i += 8) {
           vec gi = OC(load)(g + from + i), xi = OC(load)(x + from + i),
@@ -658,7 +620,7 @@ KERNEL void OC(unroll_backward)(const oc_bundle *in) {
           vec pbar = -OC(load)(in->steps + from + i) * (di * gi);
           vec zbar = (pbar * scale) * OC(load)(slope + i);
           scalebar += pbar * p;
-          OC(pull)(&chunk, &edges, i, packed, zbar, &ubar, &vbar);
+          OC(pull)(&chunk, &edges, i, first + packed, second + packed, zbar, &ubar, &vbar);
           gu += gi * ubar;
           gv += gi * vbar;
           xu += xi * ubar;

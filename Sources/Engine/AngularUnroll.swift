@@ -259,6 +259,8 @@ public final class AngularUnroll {
     bundle.value = worker.value.base
     bundle.slope = worker.slope.base
     bundle.cell = worker.cell
+    bundle.first = worker.first.base
+    bundle.second = worker.second.base
     bundle.scratch = worker.scratch.base
     bundle.cells = group.cells.base
     bundle.extra = group.extra?.base
@@ -296,6 +298,8 @@ public final class AngularUnroll {
 private final class Worker {
   let value: AlignedBuffer
   let slope: AlignedBuffer
+  let first: AlignedBuffer
+  let second: AlignedBuffer
   let scratch: AlignedBuffer
   let residual: AlignedBuffer
   let cell: UnsafeMutablePointer<Int32>
@@ -303,10 +307,12 @@ private final class Worker {
   init(lanes: Int, horizon: Int, rows: Int) {
     value = AlignedBuffer(lanes * horizon)
     slope = AlignedBuffer(lanes * horizon)
+    first = AlignedBuffer(lanes * horizon + 8)
+    second = AlignedBuffer(lanes * horizon + 8)
     scratch = AlignedBuffer(3 * lanes)
     residual = AlignedBuffer(rows)
-    cell = .allocate(capacity: lanes * horizon)
-    cell.initialize(repeating: 0, count: lanes * horizon)
+    cell = .allocate(capacity: lanes * horizon + 8)
+    cell.initialize(repeating: 0, count: lanes * horizon + 8)
   }
 
   deinit { cell.deallocate() }

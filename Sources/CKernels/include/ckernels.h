@@ -11,9 +11,8 @@
 /// Largest padded order kept as a dense square; above it, one triangle in 8 x 8 tiles.
 #define OC_DENSE_ORDER 64
 
-/// Pseudo-cells after the regular ones: one for samples at the origin, where all is 0, then one for
-/// samples whose key left the floating range.
-#define OC_SPARE_CELLS 2
+/// Pseudo-cells after the regular ones: one for samples whose key left the floating range.
+#define OC_SPARE_CELLS 1
 
 /// Samples that go through the network together.
 #define OC_CHUNK 64
@@ -53,17 +52,18 @@ int32_t oc_bucket_capacity(int32_t width);
 /// Fills the table from w2 and w3, in O(H) for keys that spread, O(H log H) in any case.
 void oc_table_build(oc_table *table);
 
-/// z at n samples (a multiple of 8), and the cells they lie in, in an order of the kernel's own.
+/// z at n samples (a multiple of 8), and what the backward pass needs of the samples inside the
+/// quadrant, chunk by chunk packed: their cells and the coefficients there. All n + 8 long.
 void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
-                int32_t *cell);
+                int32_t *cell, double *first, double *second);
 
 /// Adds cotangents zbar (u, v) to their cells' sums and gives the cotangents of u and v.
 ///
 /// `extra` (2 x H) takes what samples beyond the floating range contribute; it may be null unless
 /// `table->extreme`.
 void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
-                 const double *zbar, const int32_t *cell, double *cells, double *extra,
-                 double *ubar, double *vbar);
+                 const double *zbar, const int32_t *cell, const double *first,
+                 const double *second, double *cells, double *extra, double *ubar, double *vbar);
 
 /// Per-unit gradients (overwritten) from the cells' sums; `extra` may be null.
 void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
@@ -102,7 +102,8 @@ typedef struct {
   double *value;             // T x L: map(z)
   double *slope;             // T x L: map'(z)
   double *z;                 // T x L, or null
-  int32_t *cell;             // T x L
+  int32_t *cell;             // T x L + 8: cells of samples inside the quadrant, packed
+  double *first, *second;    // T x L + 8: the coefficients there
   double *scratch;           // 3 L
   double *cells;             // sums per cell, added to
   double *extra;             // 2 x H, or null
