@@ -102,6 +102,8 @@ struct GradientDescentReplayer: CaseReplayer {
 }
 
 /// Replays any rule on least squares under its own name: iterates and values.
+///
+/// The weights of a learned rule are inputs of the case, `w0.<name>` each; without any it keeps its own.
 struct RuleReplayer: CaseReplayer {
   let rule: any UpdateRule
 
@@ -112,10 +114,28 @@ struct RuleReplayer: CaseReplayer {
   func outputs(of reference: ReferenceCase) throws -> [String: Tensor] {
     let problem = try reference.leastSquares()
     let (x, horizon) = try reference.start(on: problem)
-    let run = unroll(rule, on: problem, from: x, horizon: horizon, recordingIterates: true)
+    let run = unroll(
+      try rule(with: reference), on: problem, from: x, horizon: horizon, recordingIterates: true)
     var arrays = CommonOutputs(problem, run, horizon: horizon).arrays
     arrays["obj_reported"] = arrays["obj_total"]
     return arrays
+  }
+
+  private func rule(with reference: ReferenceCase) throws -> any UpdateRule {
+    let weights = reference.arrays.keys.filter { $0.hasPrefix("w0.") }
+    guard !weights.isEmpty else { return rule }
+    guard var learned = rule as? any LearnedUpdateRule else {
+      throw ReplayError.unknownArray(weights.min() ?? "w0.")
+    }
+    let names = learned.parameters.names
+    if let stranger = weights.sorted().first(where: { !names.contains(String($0.dropFirst(3))) }) {
+      throw ReplayError.unknownArray(stranger)
+    }
+    learned.parameters = Parameters(
+      try zip(names, learned.parameters.tensors).map { name, tensor in
+        (name, try reference.array("w0.\(name)", shape: tensor.shape))
+      })
+    return learned
   }
 
   /// Iterates and values at least.

@@ -35,7 +35,7 @@ struct ListCommand: ParsableCommand {
         + registry.rules.map { Entry(name: $0.name, summary: summary(of: $0)) },
       problems: Registry.builtInProblems.map { Entry(name: $0.name, summary: $0.summary) }
         + registry.problems.map { Entry(name: $0.name, summary: summary(of: $0)) },
-      checks: [])
+      checks: allChecks.map { Entry(name: $0.claim.id, summary: $0.claim.title) })
   }
 
   func run() throws {

@@ -1,0 +1,4 @@
+import MyRules
+import OptCheckCommands
+
+await OptCheckCommand.main(rules: [HeavyBall(), LearnedStep()], problems: [LogisticRegression()])
