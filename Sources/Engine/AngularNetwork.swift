@@ -148,7 +148,9 @@ private final class Samples {
 
   deinit { cell.deallocate() }
 
-  func locate(_ table: UnsafePointer<oc_table>) { oc_forward(table, n, u, v, z, cell, first, second) }
+  func locate(_ table: UnsafePointer<oc_table>) {
+    oc_forward(table, n, u, v, z, cell, first, second)
+  }
 
   func values(_ from: UnsafeMutablePointer<Double>) -> [Double] {
     [Double](UnsafeBufferPointer(start: from, count: count))

@@ -147,7 +147,7 @@ public struct PublishedFigures: Sendable, Hashable, Codable {
   /// - Throws: `PublishedError` naming the file, if it is missing, damaged or of another version.
   public static func load(from folder: URL) throws(PublishedError) -> PublishedFigures {
     let file = folder.appendingPathComponent("relative-improvement-32x25.json")
-    let read: PublishedFigures = try decode(file)
+    let read: PublishedFigures = try decodePublished(file)
     if read.figures.isEmpty { throw .damaged(file: file.path, reason: "it holds no figure") }
     for figure in read.figures {
       if let fault = figure.fault { throw .damaged(file: file.path, reason: fault) }
@@ -220,7 +220,7 @@ public struct PublishedValues: Sendable, Hashable, Codable {
   /// - Throws: `PublishedError` naming the file, if it is missing, damaged or of another version.
   public static func load(from folder: URL) throws(PublishedError) -> PublishedValues {
     let file = folder.appendingPathComponent("reference-values-32x25.json")
-    let read: PublishedValues = try decode(file)
+    let read: PublishedValues = try decodePublished(file)
     for row in read.constantStep where row.horizons.count != row.ratio.count {
       throw .damaged(
         file: file.path,
@@ -252,7 +252,7 @@ public enum PublishedError: Error, Sendable, Hashable, CustomStringConvertible {
 
 private struct Versioned: Decodable { var schema: Int }
 
-private func decode<Value: Decodable>(_ file: URL) throws(PublishedError) -> Value {
+func decodePublished<Value: Decodable>(_ file: URL) throws(PublishedError) -> Value {
   guard let data = try? Data(contentsOf: file) else { throw .missing(file: file.path) }
   do {
     let schema = try JSONDecoder().decode(Versioned.self, from: data).schema

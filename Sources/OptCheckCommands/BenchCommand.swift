@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import OptCheck
 
 /// `optcheck bench`.
@@ -7,13 +8,117 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench",
     abstract: "Measures the time of training steps against the targets.",
     discussion: """
-      Example:
-        optcheck bench --json
+      Prints minima and medians in ms, the authors' code beside them, and for every target whether
+      it is met. A machine that does other work meets fewer. Exits with 0 in any case: a
+      measurement is no test.
+
+      Examples:
+        optcheck bench
+        optcheck bench --quick --json
       """)
+
+  @Flag(help: "A few seconds at small sizes, to see that it works; no headline target is judged.")
+  var quick = false
 
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    throw UsageError("bench is not built yet")
+    let console = Console(common)
+    let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
+    let published = try PublishedTimes.load(from: folder)
+    let result = try Benchmarks.run(quick: quick, published: published) {
+      console.note("measuring: \($0)")
+    }
+    console.result(result) { Self.text($0) }
+  }
+
+  /// The result as tables for a terminal.
+  static func text(_ result: Benchmarks) -> String {
+    [
+      "One training step (forward, backward, update), ms, on \(result.cores) cores",
+      times(result), growth(result), published(result.published), targets(result.targets),
+    ].joined(separator: "\n\n")
+  }
+
+  private static func words(_ size: Benchmarks.Size) -> String {
+    "d=\(size.dimension) m=\(size.rows) N=\(size.instances) T=\(size.horizon) width \(size.width)"
+  }
+
+  private static func number(_ value: Double) -> String { Number.significant(value, digits: 3) }
+
+  private static func cells(_ timing: Timing) -> [String] {
+    [number(timing.minimum), number(timing.median), "\(timing.repetitions)"]
+  }
+
+  private static func times(_ result: Benchmarks) -> String {
+    let headline = result.headline
+    var rows = [["", "minimum", "median", "repeated"]]
+    for pair in [headline.twoThreads, headline.oneThread] {
+      let threads = pair.threads == 1 ? "1 thread" : "\(pair.threads) threads"
+      rows.append(["\(words(headline.size)), \(threads)"] + cells(pair.step))
+      rows.append(["  the same without network (P = 1)"] + cells(pair.withoutNetwork))
+      rows.append(["  with / without, median of pairs", "", number(pair.ratio), ""])
+    }
+    let speedup = headline.oneThread.step.minimum / headline.twoThreads.step.minimum
+    rows.append(["  1 thread / 2 threads", number(speedup), "", ""])
+    if let peak = headline.peakMegabytes {
+      rows.append(["  peak memory, MB", number(peak), "", ""])
+    }
+    for figure in result.figures {
+      rows.append(["\(words(figure.size)), 1 thread"] + cells(figure.step))
+      if let dense = figure.dense, let ratio = figure.denseRatio {
+        rows.append(["  by matrix products"] + cells(dense))
+        rows.append(["  dense / angular", number(ratio), "", ""])
+      }
+    }
+    return aligned(rows)
+  }
+
+  private static func growth(_ result: Benchmarks) -> String {
+    result.growth.map { growth in
+      aligned(
+        [["time against \(growth.quantity), 1 thread", "minimum", "median", "repeated"]]
+          + zip(growth.values, growth.times).map { ["  \($0)"] + cells($1) }
+          + [["  fitted exponent", number(growth.exponent), "", ""]])
+    }.joined(separator: "\n\n")
+  }
+
+  private static func published(_ times: PublishedTimes) -> String {
+    aligned(
+      [["the authors' code (PyTorch)", "time", "peak MiB"]]
+        + times.rows.map {
+          [
+            "  \($0.size), \($0.precision), \($0.setup)", $0.time,
+            $0.peakMiB.map { "\(Int($0))" } ?? Number.dash,
+          ]
+        })
+      + "\n  source: \(times.source.repository) at \(times.source.commit); \(times.provenance)"
+      + "\n  on: \(times.machine)"
+  }
+
+  private static func targets(_ targets: [Benchmarks.Target]) -> String {
+    aligned(
+      [["target", "measured", "limit", ""]]
+        + targets.map {
+          let unit = $0.unit.isEmpty ? "" : " " + $0.unit
+          return [
+            "  " + $0.name, number($0.measured) + unit, Number.short($0.limit) + unit,
+            $0.isMet ? "met" : "MISSED",
+          ]
+        })
+  }
+
+  /// Columns of one width each: the first to the left, the others to the right.
+  private static func aligned(_ rows: [[String]]) -> String {
+    let widths = (0..<(rows.first?.count ?? 0)).map { column in
+      rows.map { $0[column].count }.max() ?? 0
+    }
+    return rows.map { row in
+      let line = zip(row, widths).enumerated().map { column, cell in
+        let space = String(repeating: " ", count: cell.1 - cell.0.count)
+        return column == 0 ? cell.0 + space : space + cell.0
+      }.joined(separator: "  ")
+      return String(line.reversed().drop { $0 == " " }.reversed())
+    }.joined(separator: "\n")
   }
 }
