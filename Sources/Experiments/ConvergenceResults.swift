@@ -42,6 +42,8 @@ public struct StudyDescription: Sendable, Hashable {
   public var seed: UInt64
   /// Training steps per curve.
   public var steps: Int
+  /// Training steps of the twins with the theorem's step 1/β.
+  public var theorySteps: Int
   /// N, b, d and the width of the wide layer.
   public var instances: Int
   /// b.
@@ -57,11 +59,12 @@ public struct StudyDescription: Sendable, Hashable {
 
   /// Creates a description.
   public init(
-    seed: UInt64, steps: Int, instances: Int, rows: Int, columns: Int, width: Int, runCount: Int,
+    seed: UInt64, steps: Int, theorySteps: Int, instances: Int, rows: Int, columns: Int, width: Int, runCount: Int,
     command: String
   ) {
     self.seed = seed
     self.steps = steps
+    self.theorySteps = theorySteps
     self.instances = instances
     self.rows = rows
     self.columns = columns

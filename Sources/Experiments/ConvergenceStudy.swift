@@ -77,7 +77,8 @@ public struct ConvergenceStudy: Sendable {
       problem, horizons: horizons, published: values, learned: results.referenceRuns)
     return ConvergenceResults(
       study: StudyDescription(
-        seed: setting.seed, steps: figures.steps, instances: setting.instances,
+        seed: setting.seed, steps: figures.steps,
+        theorySteps: min(figures.steps, figures.theorySteps), instances: setting.instances,
         rows: setting.rows, columns: setting.columns, width: setting.width,
         runCount: results.runCount, command: command),
       figures: results.figures,

@@ -12,6 +12,8 @@ public struct FigureStudy: Sendable {
   public var figures: [PublishedFigure]
   /// Training steps of every run.
   public var steps = 5000
+  /// Training steps of the twins with the theorem's step 1/β; no published curve asks for more.
+  public var theorySteps = 1000
   /// Weights are kept every so many steps, for the checks that follow.
   public var snapshotInterval = 100
   /// Runs side by side.
@@ -73,7 +75,11 @@ public struct FigureStudy: Sendable {
       }
     }
     let work = Work(interval: snapshotInterval, threads: threads, progress: progress)
-    let theory = settings.map(\.withTheoryStep)
+    let theory = settings.map { setting in
+      var twin = setting.withTheoryStep
+      twin.steps = min(steps, theorySteps)
+      return twin
+    }
     try work.perform(
       settings.map { Job(setting: $0) } + theory.map { Job(setting: $0) }
         + settings.map { Job(setting: $0, twin: .probe) })

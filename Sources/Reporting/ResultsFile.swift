@@ -44,11 +44,12 @@ struct ResultsFile: Sendable, Encodable {
   }
 
   struct Study: Encodable {
-    let steps, instances, rows, columns, width, runCount: Int
+    let steps, theorySteps, instances, rows, columns, width, runCount: Int
     let problemSeed: UInt64
 
     init(_ study: StudyDescription) {
       steps = study.steps
+      theorySteps = study.theorySteps
       instances = study.instances
       rows = study.rows
       columns = study.columns

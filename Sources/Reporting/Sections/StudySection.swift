@@ -30,7 +30,7 @@ public struct StudySection: ReportSection {
       """,
       """
       **Steps.** s_i = 0.9999/β_i (`reference`: the authors' code, all published plots) and s_i = 1/β \
-      (`theory`: the theorems). Every setting is run with both.
+      (`theory`: the theorems; \(study.theorySteps) training steps). Every setting is run with both.
       """,
       """
       **Twins.** A probe with data changed by \(Number.short(Twin.probe.size)) relative accompanies each \
