@@ -13,6 +13,7 @@ typedef int64_t ivec __attribute__((vector_size(64), aligned(8), may_alias));
 typedef int32_t ivec32 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fvec __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double pairvec __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t ipairvec __attribute__((vector_size(16), aligned(8), may_alias));
 
 // ---------------------------------------------------------------- samples beyond the range
 
@@ -48,12 +49,36 @@ static void oc_exact_coefficients(const oc_table *table, double u, double v, dou
     }
 }
 
-static void oc_exact_scatter(const oc_table *table, double u, double v, double zbar,
+// What the vector search does, for any table: replaces u by z; cells and coefficients follow.
+static void oc_search_slowly(const oc_table *table, int n, double *u, const double *v,
+                             int32_t *cell, double *first, double *second) {
+  for (int i = 0; i < n; ++i) {
+    double q = v[i] / u[i], pair[2], t = q < DBL_MIN ? DBL_MIN : q > DBL_MAX ? DBL_MAX : q;
+    if (table->extreme && (q < 2 * DBL_MIN || q > DBL_MAX / 2)) {
+      cell[i] = 2 * table->count;
+      oc_exact_coefficients(table, u[i], v[i], pair);
+    } else {
+      int32_t low = 0, high = table->count - 1;
+      while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (table->breakpoints[middle] < t) low = middle + 1;
+        else high = middle;
+      }
+      cell[i] = 2 * low + (table->breakpoints[low] == t);
+      memcpy(pair, table->coefficients + 2 * cell[i], sizeof pair);
+    }
+    u[i] = pair[0] * u[i] + pair[1] * v[i];
+    first[i] = pair[0];
+    second[i] = pair[1];
+  }
+}
+
+static void oc_exact_scatter(const oc_table *table, double u, double v, double up, double vp,
                              double *extra) {
   for (int32_t j = 0; j < table->width; ++j)
     if (is_active(table, j, u, v)) {
-      extra[j] += zbar * u;
-      extra[table->width + j] += zbar * v;
+      extra[j] += up;
+      extra[table->width + j] += vp;
     }
 }
 
@@ -72,7 +97,7 @@ static void oc_exact_scatter(const oc_table *table, double u, double v, double z
 
 #define OC(name) name##_v4
 #define OC_TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
-#define OC_GATHER
+#define OC_AVX512
 #include "kernels.h"
 
 #define DISPATCH(name, ...)                                                                        \
@@ -86,14 +111,14 @@ static void oc_exact_scatter(const oc_table *table, double u, double v, double z
 #endif
 
 void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
-                int32_t *cell) {
-  DISPATCH(forward, table, n, u, v, z, cell);
+                int32_t *cell, double *first, double *second) {
+  DISPATCH(forward, table, n, u, v, z, cell, first, second);
 }
 
 void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
-                 const double *zbar, const int32_t *cell, double *cells, double *extra,
-                 double *ubar, double *vbar) {
-  DISPATCH(backward, table, n, u, v, zbar, cell, cells, extra, ubar, vbar);
+                 const double *zbar, const int32_t *cell, const double *first,
+                 const double *second, double *cells, double *extra, double *ubar, double *vbar) {
+  DISPATCH(backward, table, n, u, v, zbar, cell, first, second, cells, extra, ubar, vbar);
 }
 
 void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative) {
@@ -104,8 +129,8 @@ void oc_gram_gradient(size_t n, const double *packed, const double *x, const dou
   DISPATCH(gram_gradient, n, packed, x, c, y);
 }
 
-void oc_unroll_forward(const oc_instance *instance) { DISPATCH(unroll_forward, instance); }
-void oc_unroll_backward(const oc_instance *instance) { DISPATCH(unroll_backward, instance); }
+void oc_unroll_forward(const oc_bundle *bundle) { DISPATCH(unroll_forward, bundle); }
+void oc_unroll_backward(const oc_bundle *bundle) { DISPATCH(unroll_backward, bundle); }
 
 // ---------------------------------------------------------------- packing
 
@@ -125,16 +150,22 @@ void oc_pack(size_t d, size_t n, const double *a, double *packed) {
 
 // ---------------------------------------------------------------- building the table
 
-// An unevaluated sum of two doubles: prefix sums of thousands of terms then err by one rounding.
+// Unevaluated sums of two doubles, for u and v side by side: prefix sums of thousands of terms then
+// err by one rounding.
 typedef struct {
-  double high, low;
+  pairvec high, low;
 } twofold;
 
-static inline twofold added(twofold a, double b) {
-  double s = a.high + b, t = s - a.high;
+static inline twofold added(twofold a, pairvec b) {
+  pairvec s = a.high + b, t = s - a.high;
   return (twofold){s, a.low + ((a.high - (s - t)) + (b - t))};
 }
-static inline double sum3(twofold a, twofold b) {
+static inline twofold added_if(int condition, twofold a, pairvec b) {
+  const int64_t mask = -(int64_t)condition;
+  return added(a, (pairvec)((ipairvec){mask, mask} & (ipairvec)b));
+}
+static inline pairvec rounded(twofold a) { return a.high + a.low; }
+static inline pairvec total(twofold a, twofold b) {
   twofold s = added(a, b.high);
   return s.high + (s.low + b.low);
 }
@@ -145,16 +176,17 @@ int32_t oc_bucket_capacity(int32_t width) {
   return buckets;
 }
 
+static void insertion_sort(int32_t *order, int32_t n, const double *keys) {
+  for (int32_t i = 1; i < n; ++i) {
+    int32_t unit = order[i], k = i;
+    for (; k > 0 && keys[order[k - 1]] > keys[unit]; --k) order[k] = order[k - 1];
+    order[k] = unit;
+  }
+}
+
 // Stable merge sort by key for a crowded bucket.
 static void merge_sort(int32_t *order, int32_t *spare, int32_t n, const double *keys) {
-  if (n <= 16) {
-    for (int32_t i = 1; i < n; ++i) {
-      int32_t unit = order[i], k = i;
-      for (; k > 0 && keys[order[k - 1]] > keys[unit]; --k) order[k] = order[k - 1];
-      order[k] = unit;
-    }
-    return;
-  }
+  if (n <= 16) return insertion_sort(order, n, keys);
   int32_t half = n / 2;
   merge_sort(order, spare, half, keys);
   merge_sort(order + half, spare, n - half, keys);
@@ -167,55 +199,63 @@ void oc_table_build(oc_table *table) {
   const int32_t width = table->width;
   const double *p = table->w2, *q = table->w2 + width, *w3 = table->w3;
   double *keys = table->keys, *breakpoints = table->breakpoints;
-  int32_t *order = table->order, *spare = table->order + width, *start = table->start;
-  int32_t split = 0, extreme = 0, finite = 1;
+  int32_t *order = table->order, *split_units = table->order + width, *start = table->start;
+  uint8_t *kind = table->kind;
 
+  DISPATCH(classify, (size_t)width, p, q, keys, kind, &table->extreme);
   // Weights that are not finite make z NaN wherever h1 != 0, and nothing else is promised.
-  // A unit that follows t < |p/q| or t > |p/q| has its breakpoint there; q = 0 gives infinity.
-  for (int32_t j = 0; j < width; ++j)
-    finite &= isfinite(p[j]) && isfinite(q[j]) && isfinite(w3[j]);
-  for (int32_t j = 0; j < width; ++j) {
-    table->kind[j] = !finite ? OC_NEVER : p[j] > 0 ? (q[j] > 0 ? OC_ALWAYS : OC_BELOW) : (q[j] > 0 ? OC_ABOVE : OC_NEVER);
-    if (table->kind[j] < OC_BELOW) {
-      keys[j] = 0;
-      continue;
-    }
-    double t = fabs(p[j]) / fabs(q[j]);
-    extreme |= (p[j] != 0 && t < 2 * DBL_MIN) || (q[j] != 0 && t > DBL_MAX / 2);
-    keys[j] = t;
-    ++split;
-  }
-  table->extreme = extreme;
+  double poison = 0;
+  for (int32_t j = 0; j < width; ++j) poison += 0 * p[j] + 0 * q[j] + 0 * w3[j];
+  const int finite = poison == 0;
+  if (!finite) memset(kind, OC_NEVER, (size_t)width), table->extreme = 0;
 
-  // Sort by bucket, then within buckets.
+  // Signs are as good as random: no branch depends on them.
+  int32_t split = 0;
+  for (int32_t j = 0; j < width; ++j) {
+    split_units[split] = j;
+    split += kind[j] >= OC_BELOW;
+  }
+
+  // Sort by bucket, then by key; units of a bucket are few unless the keys crowd.
   int32_t buckets = 64;
   while (buckets < 4 * split && buckets < 1 << 20) buckets *= 2;
   table->buckets = buckets;
   int32_t *bucket = table->rank;
   DISPATCH(buckets_of, (size_t)((width + 7) & ~7), keys, buckets, bucket);
   memset(start, 0, (size_t)(buckets + 2) * sizeof(int32_t));
-  for (int32_t j = 0; j < width; ++j) start[bucket[j] + 1] += table->kind[j] >= OC_BELOW;
-  for (int32_t b = 0; b <= buckets; ++b) start[b + 1] += start[b];
-  for (int32_t j = 0; j < width; ++j)
-    if (table->kind[j] >= OC_BELOW) order[start[bucket[j]]++] = j;
-  // Each start has moved to its bucket's end; sort there, count distinct keys, move it back.
-  int32_t count = 0, passes = 0, from = 0;
+  for (int32_t i = 0; i < split; ++i) ++start[bucket[split_units[i]] + 1];
+  int32_t largest = 0;
   for (int32_t b = 0; b <= buckets; ++b) {
-    int32_t end = start[b], before = count;
-    if (end > from) {
-      merge_sort(order + from, spare, end - from, keys);
-      double previous = -1;
-      for (int32_t i = from; i < end; ++i) {
-        double t = keys[order[i]];
-        if (t != previous) breakpoints[count++] = previous = t;
-        bucket[order[i]] = count - 1;  // now the rank
-      }
-    }
-    start[b] = before;
-    passes = count - before > passes ? count - before : passes;
-    from = end;
+    largest = start[b + 1] > largest ? start[b + 1] : largest;
+    start[b + 1] += start[b];
   }
+  for (int32_t i = 0; i < split; ++i) order[start[bucket[split_units[i]]]++] = split_units[i];
+  // Each start has moved to its bucket's end.
+  if (largest <= 16) {
+    insertion_sort(order, split, keys);
+  } else {
+    for (int32_t b = 0, from = 0; b <= buckets; from = start[b++])
+      merge_sort(order + from, split_units, start[b] - from, keys);
+  }
+  int32_t count = 0;
+  double previous = -1;
+  for (int32_t i = 0; i < split; ++i) {
+    double t = keys[order[i]];
+    count += t != previous;
+    breakpoints[count - 1] = previous = t;
+    table->rank[order[i]] = count - 1;
+  }
+  // Back to the beginnings, now counted in distinct keys.
+  int32_t passes = 0;
+  for (int32_t b = 0, before = 0; b <= buckets; ++b) {
+    int32_t end = start[b] == 0 ? 0 : table->rank[order[start[b] - 1]] + 1;
+    start[b] = before;
+    passes = end - before > passes ? end - before : passes;
+    before = end;
+  }
+  table->edge_u = count > 0 && breakpoints[0] == 0;
   if (count == 0 || breakpoints[count - 1] < INFINITY) breakpoints[count++] = INFINITY;
+  table->edge_v = 2 * count - 1;
   start[buckets + 1] = count;
   for (int32_t k = 0; k < OC_PASSES; ++k) breakpoints[count + k] = NAN;
   table->count = count;
@@ -224,63 +264,60 @@ void oc_table_build(oc_table *table) {
   // coefficient of cell 2k (just below breakpoint k) and 2k + 1 (on it):
   // units always active + those below a later breakpoint + those above an earlier one.
   double *coefficients = table->coefficients;
-  memset(coefficients + 4 * count, 0, 2 * OC_SPARE_CELLS * sizeof(double));
+  coefficients[4 * count] = coefficients[4 * count + 1] = 0;
   if (!finite) {
     for (int32_t c = 0; c < 4 * count; ++c) coefficients[c] = NAN;
     return;
   }
-  twofold u = {0, 0}, v = {0, 0};
-  for (int32_t j = 0; j < width; ++j)
-    if (table->kind[j] == OC_ALWAYS) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
-  twofold(*later)[2] = (twofold(*)[2])table->sums;
+#define TERM(j) ((pairvec){w3[j] * p[j], w3[j] * q[j]})
+  twofold sum = {{0, 0}, {0, 0}};
+  for (int32_t j = 0; j < width; ++j) sum = added_if(kind[j] == OC_ALWAYS, sum, TERM(j));
+  twofold *later = (twofold *)table->sums;
   int32_t i = split;
-  later[count][0] = u, later[count][1] = v;
+  later[count] = sum;
   for (int32_t k = count; k-- > 0;) {
     for (; i > 0 && table->rank[order[i - 1]] == k; --i) {
       int32_t j = order[i - 1];
-      if (table->kind[j] == OC_BELOW) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+      sum = added_if(kind[j] == OC_BELOW, sum, TERM(j));
     }
-    later[k][0] = u, later[k][1] = v;
+    later[k] = sum;
   }
-  u = v = (twofold){0, 0};
+  sum = (twofold){{0, 0}, {0, 0}};
   for (int32_t k = 0; k < count; ++k) {
-    coefficients[4 * k] = sum3(later[k][0], u);
-    coefficients[4 * k + 1] = sum3(later[k][1], v);
-    coefficients[4 * k + 2] = sum3(later[k + 1][0], u);
-    coefficients[4 * k + 3] = sum3(later[k + 1][1], v);
+    *(pairvec *)(coefficients + 4 * k) = total(later[k], sum);
+    *(pairvec *)(coefficients + 4 * k + 2) = total(later[k + 1], sum);
     for (; i < split && table->rank[order[i]] == k; ++i) {
       int32_t j = order[i];
-      if (table->kind[j] == OC_ABOVE) u = added(u, w3[j] * p[j]), v = added(v, w3[j] * q[j]);
+      sum = added_if(kind[j] == OC_ABOVE, sum, TERM(j));
     }
   }
+#undef TERM
 }
 
 void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
                double *w3bar) {
   const int32_t count = table->count, width = table->width;
-  // below[k]: sums of the cells before breakpoint k; above[k]: of those after it.
-  double(*below)[2] = (double(*)[2])table->sums, (*above)[2] = below + count + 1;
-  twofold u = {0, 0}, v = u, au = u, av = u;
+  const pairvec *cell = (const pairvec *)cells;
+  // Sums of all cells and of none; of the cells before breakpoint k; of those after it.
+  pairvec *sums = (pairvec *)table->sums, *below = sums + 2, *above = below + count;
+  twofold up = {{0, 0}, {0, 0}}, down = up;
   for (int32_t k = 0; k < count; ++k) {
-    const double *c = cells + 4 * k, *e = cells + 4 * (count - 1 - k);
-    u = added(u, c[0]), v = added(v, c[1]);
-    below[k][0] = u.high + u.low, below[k][1] = v.high + v.low;
-    u = added(u, c[2]), v = added(v, c[3]);
-    above[count - 1 - k][0] = au.high + au.low, above[count - 1 - k][1] = av.high + av.low;
-    au = added(added(au, e[2]), e[0]), av = added(added(av, e[3]), e[1]);
+    const int32_t l = count - 1 - k;
+    up = added(up, cell[2 * k]);
+    below[k] = rounded(up);
+    up = added(up, cell[2 * k + 1]);
+    above[l] = rounded(down);
+    down = added(added(down, cell[2 * l + 1]), cell[2 * l]);
   }
-  const double total[2] = {u.high + u.low, v.high + v.low}, none[2] = {0, 0};
+  sums[OC_NEVER] = (pairvec){0, 0};
+  sums[OC_ALWAYS] = rounded(up);
   for (int32_t j = 0; j < width; ++j) {
-    const double *s = none;
-    switch (table->kind[j]) {
-    case OC_ALWAYS: s = total; break;
-    case OC_BELOW: s = below[table->rank[j]]; break;
-    case OC_ABOVE: s = above[table->rank[j]]; break;
-    }
-    double su = s[0], sv = s[1];
-    if (extra) su += extra[j], sv += extra[width + j];
-    w3bar[j] = table->w2[j] * su + table->w2[width + j] * sv;
-    w2bar[j] = table->w3[j] * su;
-    w2bar[width + j] = table->w3[j] * sv;
+    // Where its sum stands, found without a branch: the kinds are in no order.
+    const int32_t kind = table->kind[j], split = kind >= OC_BELOW;
+    pairvec s = sums[split ? 2 + (kind - OC_BELOW) * count + table->rank[j] : kind];
+    if (extra) s += (pairvec){extra[j], extra[width + j]};
+    w3bar[j] = table->w2[j] * s[0] + table->w2[width + j] * s[1];
+    w2bar[j] = table->w3[j] * s[0];
+    w2bar[width + j] = table->w3[j] * s[1];
   }
 }

@@ -25,7 +25,7 @@ INLINE double OC(total)(vec a) {
 
 // Gathers of one entry per lane; every index is in range by construction.
 INLINE vec OC(gather)(const double *base, ivec32 at) {
-#ifdef OC_GATHER
+#ifdef OC_AVX512
   return (vec)_mm512_i32gather_pd((__m256i)at, base, 8);
 #else
   vec r;
@@ -34,7 +34,7 @@ INLINE vec OC(gather)(const double *base, ivec32 at) {
 #endif
 }
 INLINE ivec32 OC(gather32)(const int32_t *base, ivec32 at) {
-#ifdef OC_GATHER
+#ifdef OC_AVX512
   return (ivec32)_mm256_i32gather_epi32(base, (__m256i)at, 4);
 #else
   ivec32 r;
@@ -43,35 +43,73 @@ INLINE ivec32 OC(gather32)(const int32_t *base, ivec32 at) {
 #endif
 }
 
+// One bit per lane of a mask.
+INLINE unsigned OC(bits)(ivec mask) {
+#ifdef OC_AVX512
+  return _mm512_movepi64_mask((__m512i)mask);
+#else
+  unsigned r = 0;
+  for (int l = 0; l < 8; ++l) r |= (unsigned)(mask[l] & 1) << l;
+  return r;
+#endif
+}
+
+// The lanes of `a` that `bits` names go to the front of `to`, of which eight entries are written.
+INLINE void OC(pack)(unsigned bits, vec a, double *to) {
+#ifdef OC_AVX512
+  OC(store)(to, (vec)_mm512_maskz_compress_pd((__mmask8)bits, (__m512d)a));
+#else
+  double lanes[8];
+  OC(store)(lanes, a);
+  for (int l = 0; l < 8; ++l) {
+    *to = lanes[l];
+    to += bits >> l & 1;
+  }
+#endif
+}
+
+// The inverse: entries from the front of `from` take the places that `bits` names.
+INLINE vec OC(spread)(unsigned bits, vec others, const double *from) {
+#ifdef OC_AVX512
+  vec front = OC(load)(from);
+  return (vec)_mm512_mask_expand_pd((__m512d)others, (__mmask8)bits, (__m512d)front);
+#else
+  for (int l = 0; l < 8; ++l) {
+    unsigned bit = bits >> l & 1;
+    others[l] = bit ? *from : others[l];
+    from += bit;
+  }
+  return others;
+#endif
+}
+
 // ---------------------------------------------------------------- elementary functions
 
-// e^x to 1 ulp: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor to degree 13 (remainder 4e-18), and 2^k in
-// two factors, so that results run smoothly into 0 and infinity. NaN stays NaN.
+// e^x to 1 ulp for x <= 1000: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor to degree 13 (remainder
+// 4e-18) in a tree, since several such chains run at a time but not enough to hide thirteen steps.
+// Results run smoothly into 0 and infinity. NaN stays NaN.
 INLINE vec OC(exp)(vec x) {
   const vec magic = OC(all)(6755399441055744.0);
-  x = OC(pick)(x > 1000.0, OC(all)(1000.0), x);
   x = OC(pick)(x < -1000.0, OC(all)(-1000.0), x);
   vec shifted = OC(fma)(x, OC(all)(1.4426950408889634), magic);
-  ivec k = (ivec)shifted - (ivec)magic;
   vec kd = shifted - magic;
   vec r = OC(fma)(kd, OC(all)(-6.93147180369123816490e-01), x);
   r = OC(fma)(kd, OC(all)(-1.90821492927058770002e-10), r);
-  vec p = OC(all)(1.0 / 6227020800.0);
-  p = OC(fma)(p, r, OC(all)(1.0 / 479001600.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 39916800.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 3628800.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 362880.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 40320.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 5040.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 720.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 120.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 24.0));
-  p = OC(fma)(p, r, OC(all)(1.0 / 6.0));
-  p = OC(fma)(p, r, OC(all)(0.5));
-  p = OC(fma)(p, r, OC(all)(1.0));
-  p = OC(fma)(p, r, OC(all)(1.0));
-  ivec half = k >> 1, rest = k - half;
+  vec r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+#define TERM(m, n) OC(fma)(r, OC(all)(1.0 / n), OC(all)(1.0 / m))
+  vec low = OC(fma)(r2, TERM(24.0, 120.0), TERM(2.0, 6.0));
+  vec middle = OC(fma)(r2, TERM(40320.0, 362880.0), TERM(720.0, 5040.0));
+  vec high = OC(fma)(r2, TERM(479001600.0, 6227020800.0), TERM(3628800.0, 39916800.0));
+#undef TERM
+  vec p = OC(fma)(r4, middle, OC(fma)(r8, high, low));
+  p = 1.0 + OC(fma)(r2, p, r);
+#ifdef OC_AVX512
+  return (vec)_mm512_scalef_pd((__m512d)p, (__m512d)kd);
+#else
+  // 2^k in two factors.
+  ivec k = (ivec)shifted - (ivec)magic, half = k >> 1, rest = k - half;
   return p * (vec)((half + 1023) << 52) * (vec)((rest + 1023) << 52);
+#endif
 }
 
 // ln(1 + e) for 0 <= e <= 1 as 2 artanh(e / (2 + e)); the argument is at most 1/3.
@@ -85,7 +123,7 @@ INLINE void OC(map)(int32_t map, vec z, vec *value, vec *slope) {
   const vec one = OC(all)(1.0);
   switch (map) {
   case OC_EXPONENTIAL:
-    *value = *slope = OC(exp)(z);
+    *value = *slope = OC(exp)(OC(pick)(z > 1000.0, OC(all)(1000.0), z));
     return;
   case OC_IDENTITY:
     *value = z;
@@ -100,14 +138,14 @@ INLINE void OC(map)(int32_t map, vec z, vec *value, vec *slope) {
   default: {
     // With e = exp(-|z|) nothing overflows, and 2 sigmoid(0) = 2 / (1 + 1) exactly.
     ivec positive = z >= 0.0;
-    vec e = OC(exp)(OC(pick)(positive, -z, z));
-    vec inverse = 1.0 / (1.0 + e);
+    vec e = OC(exp)((vec)((ivec)z | (ivec)OC(all)(-0.0)));
+    vec inverse = 1.0 / (1.0 + e), twice = 2.0 * inverse, other = e * twice;
     if (map == OC_SOFTPLUS) {
       *value = OC(pick)(positive, z, OC(all)(0.0)) + OC(log1p)(e);
       *slope = OC(pick)(positive, inverse, e * inverse);
     } else {
-      *value = OC(pick)(positive, 2.0 * inverse, 2.0 * (e * inverse));
-      *slope = 2.0 * ((e * inverse) * inverse);
+      *value = OC(pick)(positive, twice, other);
+      *slope = other * inverse;
     }
   }
   }
@@ -231,176 +269,312 @@ KERNEL void OC(buckets_of)(size_t n, const double *t, int32_t buckets, int32_t *
   for (size_t i = 0; i < n; i += 8) *(ivec32 *)(bucket + i) = OC(bucket)(OC(load)(t + i), buckets);
 }
 
+// Kind and key of every unit: one that follows t < |p/q| or t > |p/q| has its breakpoint there,
+// q = 0 gives infinity. Whatever a key over- or underflowed to is reported.
+KERNEL void OC(classify)(size_t width, const double *p, const double *q, double *keys,
+                         uint8_t *kind, int32_t *extreme) {
+  int32_t beyond = 0;
+  for (size_t j = 0; j < width; ++j) {
+    int up = p[j] > 0, vp = q[j] > 0, split = up != vp;
+    double t = fabs(p[j]) / fabs(q[j]);
+    beyond |= split & (((p[j] != 0) & (t < 2 * DBL_MIN)) | ((q[j] != 0) & (t > DBL_MAX / 2)));
+    keys[j] = split ? t : 0;
+    kind[j] = (uint8_t)(split ? (up ? OC_BELOW : OC_ABOVE) : up);  // OC_ALWAYS is 1
+  }
+  *extreme = beyond;
+}
+
 INLINE vec OC(relu)(vec a) { return (vec)(~(a <= 0.0) & (ivec)a); }  // NaN passes
 
 // The coefficients of z in eight samples' cells.
-INLINE void OC(coefficients)(const oc_table *table, ivec32 cell, vec u, vec v, vec *a, vec *b) {
+INLINE void OC(coefficients)(const oc_table *table, ivec32 cell, vec *a, vec *b) {
   *a = OC(gather)(table->coefficients, 2 * cell);
   *b = OC(gather)(table->coefficients + 1, 2 * cell);
-  if (__builtin_expect(table->extreme, 0))
-    for (int l = 0; l < 8; ++l)
-      if (cell[l] == 2 * table->count + 8) {
-        double pair[2];
-        oc_exact_coefficients(table, u[l], v[l], pair);
-        (*a)[l] = pair[0];
-        (*b)[l] = pair[1];
-      }
 }
 
-// The cells of samples (u, v) >= 0, eight per vector; stage by stage over `blocks` vectors, since
-// quotients and gathers have long latencies. The cell is #(breakpoints < t) + #(breakpoints <= t).
+// The cells of samples inside the quadrant, eight per vector; stage by stage over `blocks` vectors,
+// since quotients and gathers have long latencies; no bucket is crowded and no key extreme. The cell
+// is #(breakpoints < t) + #(breakpoints <= t).
 INLINE void OC(locate)(const oc_table *table, int blocks, const vec *u, const vec *v,
                        ivec32 *cell) {
-  const vec zero = OC(all)(0);
-  const int32_t passes = table->passes;
+  const vec least = OC(all)(DBL_MIN), most = OC(all)(DBL_MAX);
   vec t[4];
   ivec32 bucket[4], start[4];
   UNROLL for (int k = 0; k < blocks; ++k) {
-    // 0 and infinity are kept for samples on an axis; whoever merely over- or underflowed lies
-    // beyond every breakpoint (else `extreme` is set).
+    // Whoever over- or underflowed lies beyond every breakpoint, but on no edge.
     vec q = v[k] / u[k];
-    q = OC(pick)((v[k] > zero) & (q < DBL_MIN), OC(all)(DBL_MIN), q);
-    t[k] = OC(pick)((u[k] > zero) & (q > DBL_MAX), OC(all)(DBL_MAX), q);
+    q = OC(pick)(q < least, least, q);
+    t[k] = OC(pick)(q > most, most, q);
   }
   UNROLL for (int k = 0; k < blocks; ++k) {
     bucket[k] = OC(bucket)(t[k], table->buckets);
     start[k] = OC(gather32)(table->start, bucket[k]);
   }
-  if (passes <= OC_PASSES) {
-    // Breakpoints past the bucket exceed t, those past the last are NaN: a window fits all lanes.
-    ivec below[4], upto[4];
-    UNROLL for (int k = 0; k < blocks; ++k) below[k] = upto[k] = (ivec)zero;
-    for (int32_t pass = 0; pass < passes; ++pass)
-      UNROLL for (int k = 0; k < blocks; ++k) {
-        vec breakpoint = OC(gather)(table->breakpoints + pass, start[k]);
-        below[k] += breakpoint < t[k];
-        upto[k] += breakpoint <= t[k];
-      }
-    UNROLL for (int k = 0; k < blocks; ++k)
-      cell[k] = 2 * start[k] - __builtin_convertvector(below[k] + upto[k], ivec32);
-  } else {
-    for (int k = 0; k < blocks; ++k)
-      for (int l = 0; l < 8; ++l) {
-        int32_t low = start[k][l], high = table->start[bucket[k][l] + 1];
-        while (low < high) {
-          int32_t middle = low + (high - low) / 2;
-          if (table->breakpoints[middle] < t[k][l]) low = middle + 1;
-          else high = middle;
-        }
-        cell[k][l] = 2 * low + (table->breakpoints[low] == t[k][l]);
-      }
-  }
-  const ivec32 spare = 2 * table->count + (ivec32){0, 1, 2, 3, 4, 5, 6, 7};
-  UNROLL for (int k = 0; k < blocks; ++k) {
-    ivec32 dead = __builtin_convertvector((u[k] == zero) & (v[k] == zero), ivec32);
-    cell[k] = (cell[k] & ~dead) | (spare & dead);
-  }
-  if (__builtin_expect(table->extreme, 0))
-    for (int k = 0; k < blocks; ++k) {
-      vec q = v[k] / u[k];
-      ivec32 beyond = __builtin_convertvector(
-          (u[k] > zero) & (v[k] > zero) & ((q < 2 * DBL_MIN) | (q > DBL_MAX / 2)), ivec32);
-      cell[k] = (cell[k] & ~beyond) | ((2 * table->count + 8) & beyond);
+  // Breakpoints ascend, those past the bucket exceed t, those past the last are NaN: a window fits
+  // all lanes, and is at its end where no lane finds one below its t.
+  ivec below[4], upto[4];
+  UNROLL for (int k = 0; k < blocks; ++k) below[k] = upto[k] = (ivec)OC(all)(0);
+  for (int32_t pass = 0; pass < table->passes; ++pass) {
+    ivec any = (ivec)OC(all)(0);
+    UNROLL for (int k = 0; k < blocks; ++k) {
+      vec breakpoint = OC(gather)(table->breakpoints + pass, start[k]);
+      ivec less = breakpoint < t[k];
+      below[k] += less;
+      upto[k] += breakpoint <= t[k];
+      any |= less;
     }
-}
-
-// Adds zbar (u, v) to the sums of eight samples' cells.
-INLINE void OC(scatter)(const oc_table *table, ivec32 cell, vec u, vec v, vec zbar, double *cells,
-                        double *extra) {
-  vec up = zbar * u, vp = zbar * v;
-  for (int l = 0; l < 8; ++l) {
-    pairvec *sum = (pairvec *)(cells + 2 * cell[l]);
-    *sum += (pairvec){up[l], vp[l]};
+    if (!OC(bits)(any)) break;
   }
-  if (__builtin_expect(table->extreme, 0))
-    for (int l = 0; l < 8; ++l)
-      if (cell[l] == 2 * table->count + 8) oc_exact_scatter(table, u[l], v[l], zbar[l], extra);
+  UNROLL for (int k = 0; k < blocks; ++k)
+    cell[k] = 2 * start[k] - __builtin_convertvector(below[k] + upto[k], ivec32);
 }
 
-INLINE void OC(forward_block)(const oc_table *table, int blocks, const double *u, const double *v,
-                              double *z, int32_t *cell) {
+// Which lanes lie inside the quadrant (or are NaN): the others' cells need no search.
+INLINE unsigned OC(inside)(vec u, vec v) {
+  return OC(bits)((ivec)~((u == 0.0) | (v == 0.0)));
+}
+
+// Up to OC_CHUNK samples on their way through the network. Those inside the quadrant are packed to
+// the front, in their order, for whatever costs a search, a gather or a scatter.
+typedef struct {
+  double u[OC_CHUNK] __attribute__((aligned(64))), v[OC_CHUNK];
+  double u_in[OC_CHUNK + 8], v_in[OC_CHUNK + 8];  // packed: u, then z; v
+  double up[OC_CHUNK + 8], vp[OC_CHUNK + 8];      // packed contributions
+  unsigned mask[OC_CHUNK / 8];
+  int count;
+} OC(chunk);
+
+INLINE void OC(enter)(OC(chunk) *chunk, size_t i, vec u, vec v) {
+  OC(store)(chunk->u + i, u);
+  OC(store)(chunk->v + i, v);
+  unsigned mask = OC(inside)(u, v);
+  chunk->mask[i / 8] = mask;
+  chunk->count += __builtin_popcount(mask);
+}
+
+// Replaces the packed u by z, and notes the packed cells and coefficients.
+INLINE void OC(search_block)(const oc_table *table, int blocks, double *u, const double *v,
+                             int32_t *cell, double *first, double *second) {
   vec us[4], vs[4];
   ivec32 at[4];
-  for (int k = 0; k < blocks; ++k) us[k] = OC(load)(u + 8 * k), vs[k] = OC(load)(v + 8 * k);
+  UNROLL for (int k = 0; k < blocks; ++k) {
+    us[k] = OC(load)(u + 8 * k);
+    vs[k] = OC(load)(v + 8 * k);
+  }
   OC(locate)(table, blocks, us, vs, at);
-  for (int k = 0; k < blocks; ++k) {
+  UNROLL for (int k = 0; k < blocks; ++k) {
     vec a, b;
-    OC(coefficients)(table, at[k], us[k], vs[k], &a, &b);
-    OC(store)(z + 8 * k, a * us[k] + b * vs[k]);
+    OC(coefficients)(table, at[k], &a, &b);
+    OC(store)(u + 8 * k, a * us[k] + b * vs[k]);
+    OC(store)(first + 8 * k, a);
+    OC(store)(second + 8 * k, b);
     *(ivec32 *)(cell + 8 * k) = at[k];
   }
 }
 
+// Finds what a chunk of n samples has packed: outputs, cells and coefficients.
+INLINE void OC(search)(const oc_table *table, OC(chunk) *chunk, size_t n, int32_t *cell,
+                       double *first, double *second) {
+  const int count = chunk->count;
+  if (count == 0) return;
+  for (size_t i = 0, packed = 0; i < n; i += 8) {
+    unsigned mask = chunk->mask[i / 8];
+    OC(pack)(mask, OC(load)(chunk->u + i), chunk->u_in + packed);
+    OC(pack)(mask, OC(load)(chunk->v + i), chunk->v_in + packed);
+    packed += (size_t)__builtin_popcount(mask);
+  }
+  OC(store)(chunk->u_in + count, OC(all)(0));
+  OC(store)(chunk->v_in + count, OC(all)(0));
+  if (__builtin_expect(table->extreme || table->passes > OC_PASSES, 0)) {
+    oc_search_slowly(table, count, chunk->u_in, chunk->v_in, cell, first, second);
+    return;
+  }
+  int i = 0;
+  for (; i + 24 < count; i += 32)
+    OC(search_block)(table, 4, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
+  for (; i + 8 < count; i += 16)
+    OC(search_block)(table, 2, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
+  if (i < count) OC(search_block)(table, 1, chunk->u_in + i, chunk->v_in + i, cell + i, first + i, second + i);
+}
+
+// What z is a multiple of on the quadrant's edges: u where v = 0, v where u = 0.
+typedef struct {
+  vec u, v;
+} OC(edges);
+
+INLINE OC(edges) OC(edges_of)(const oc_table *table) {
+  return (OC(edges)){OC(all)(table->coefficients[2 * table->edge_u]),
+                     OC(all)(table->coefficients[2 * table->edge_v + 1])};
+}
+
+// z of samples i to i + 7, of which `packed` precede; 0 at the origin even of weights not finite.
+INLINE vec OC(output)(const OC(chunk) *chunk, const OC(edges) *edges, size_t i, int packed) {
+  const vec zero = OC(all)(0);
+  vec u = OC(load)(chunk->u + i), v = OC(load)(chunk->v + i);
+  vec edge = OC(pick)(u == zero, zero, u * edges->u) + OC(pick)(v == zero, zero, v * edges->v);
+  return OC(spread)(chunk->mask[i / 8], edge, chunk->u_in + packed);
+}
+
+// The cotangents of those samples' u and v. ReLU'(0) = 0: a component that is 0 passes nothing.
+// `first` and `second` are the packed coefficients from sample i on.
+INLINE void OC(pull)(const OC(chunk) *chunk, const OC(edges) *edges, size_t i, const double *first,
+                     const double *second, vec zbar, vec *ubar, vec *vbar) {
+  const vec zero = OC(all)(0);
+  vec a = OC(spread)(chunk->mask[i / 8], edges->u, first);
+  vec b = OC(spread)(chunk->mask[i / 8], edges->v, second);
+  *ubar = OC(pick)(OC(load)(chunk->u + i) == zero, zero, zbar * a);
+  *vbar = OC(pick)(OC(load)(chunk->v + i) == zero, zero, zbar * b);
+}
+
+// Sums zbar (u, v) over samples on the edges, lane by lane.
+typedef struct {
+  vec u, v;
+} OC(edge_sums);
+
+// Notes what samples i to i + 7, of which `packed` precede, contribute to the sums of their cells.
+INLINE void OC(contribute)(OC(chunk) *chunk, OC(edge_sums) *sums, size_t i, int packed, vec zbar) {
+  const vec zero = OC(all)(0);
+  vec u = OC(load)(chunk->u + i), v = OC(load)(chunk->v + i), up = zbar * u, vp = zbar * v;
+  ivec off_u = v == zero, off_v = u == zero;
+  sums->u += OC(pick)(off_u & ~off_v, up, zero);
+  sums->v += OC(pick)(off_v & ~off_u, vp, zero);
+  OC(pack)(chunk->mask[i / 8], up, chunk->up + packed);
+  OC(pack)(chunk->mask[i / 8], vp, chunk->vp + packed);
+}
+
+// Adds the packed contributions to their cells' sums.
+INLINE void OC(scatter)(const oc_table *table, const OC(chunk) *chunk, size_t n,
+                        const int32_t *cell, double *cells, double *extra) {
+  for (int k = 0; k < chunk->count; ++k) {
+    pairvec *sum = (pairvec *)(cells + 2 * cell[k]);
+    *sum += (pairvec){chunk->up[k], chunk->vp[k]};
+  }
+  if (__builtin_expect(table->extreme, 0))
+    for (size_t i = 0, k = 0; i < n; ++i)
+      if (chunk->mask[i / 8] >> (i % 8) & 1) {
+        if (cell[k] == 2 * table->count)
+          oc_exact_scatter(table, chunk->u[i], chunk->v[i], chunk->up[k], chunk->vp[k], extra);
+        ++k;
+      }
+}
+
+INLINE void OC(add_edges)(const oc_table *table, const OC(edge_sums) *sums, double *cells) {
+  cells[2 * table->edge_u] += OC(total)(sums->u);
+  cells[2 * table->edge_v + 1] += OC(total)(sums->v);
+}
+
+INLINE size_t OC(chunk_size)(size_t rest) { return rest < OC_CHUNK ? rest : OC_CHUNK; }
+
 KERNEL void OC(forward)(const oc_table *table, size_t n, const double *u, const double *v,
-                        double *z, int32_t *cell) {
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32) OC(forward_block)(table, 4, u + i, v + i, z + i, cell + i);
-  for (; i < n; i += 8) OC(forward_block)(table, 1, u + i, v + i, z + i, cell + i);
+                        double *z, int32_t *cell, double *first, double *second) {
+  const OC(edges) edges = OC(edges_of)(table);
+  OC(chunk) chunk;
+  for (size_t from = 0; from < n; from += OC_CHUNK) {
+    const size_t size = OC(chunk_size)(n - from);
+    chunk.count = 0;
+    for (size_t i = 0; i < size; i += 8)
+      OC(enter)(&chunk, i, OC(load)(u + from + i), OC(load)(v + from + i));
+    OC(search)(table, &chunk, size, cell + from, first + from, second + from);
+    int packed = 0;
+    for (size_t i = 0; i < size; i += 8) {
+      OC(store)(z + from + i, OC(output)(&chunk, &edges, i, packed));
+      packed += __builtin_popcount(chunk.mask[i / 8]);
+    }
+  }
 }
 
 KERNEL void OC(backward)(const oc_table *table, size_t n, const double *u, const double *v,
-                         const double *zbar, const int32_t *cell, double *cells, double *extra,
-                         double *ubar, double *vbar) {
-  for (size_t i = 0; i < n; i += 8) {
-    vec a, b, ui = OC(load)(u + i), vi = OC(load)(v + i), zi = OC(load)(zbar + i);
-    ivec32 at = *(const ivec32 *)(cell + i);
-    OC(coefficients)(table, at, ui, vi, &a, &b);
-    OC(store)(ubar + i, zi * a);
-    OC(store)(vbar + i, zi * b);
-    OC(scatter)(table, at, ui, vi, zi, cells, extra);
+                         const double *zbar, const int32_t *cell, const double *first,
+                         const double *second, double *cells, double *extra, double *ubar,
+                         double *vbar) {
+  const OC(edges) edges = OC(edges_of)(table);
+  const double across_u = table->coefficients[2 * table->edge_u + 1],
+               across_v = table->coefficients[2 * table->edge_v];
+  OC(edge_sums) sums = {OC(all)(0), OC(all)(0)};
+  OC(chunk) chunk;
+  for (size_t from = 0; from < n; from += OC_CHUNK) {
+    const size_t size = OC(chunk_size)(n - from);
+    chunk.count = 0;
+    for (size_t i = 0; i < size; i += 8)
+      OC(enter)(&chunk, i, OC(load)(u + from + i), OC(load)(v + from + i));
+    int packed = 0;
+    for (size_t i = 0; i < size; i += 8) {
+      vec bar = OC(load)(zbar + from + i), along_u, along_v;
+      OC(pull)(&chunk, &edges, i, first + from + packed, second + from + packed, bar, &along_u,
+               &along_v);
+      // On an edge the derivative across it, which no ReLU of an earlier layer stops here.
+      ivec off_u = OC(load)(chunk.v + i) == 0.0, off_v = OC(load)(chunk.u + i) == 0.0;
+      along_u = OC(pick)(off_v & ~off_u, bar * across_v, along_u);
+      along_v = OC(pick)(off_u & ~off_v, bar * across_u, along_v);
+      OC(store)(ubar + from + i, along_u);
+      OC(store)(vbar + from + i, along_v);
+      OC(contribute)(&chunk, &sums, i, packed, bar);
+      packed += __builtin_popcount(chunk.mask[i / 8]);
+    }
+    OC(scatter)(table, &chunk, size, cell + from, cells, extra);
   }
+  OC(add_edges)(table, &sums, cells);
 }
 
 // ---------------------------------------------------------------- the fused recursion
 
-INLINE void OC(step_block)(int32_t map, const oc_instance *in, const oc_table *table, int blocks,
-                           size_t t, size_t i) {
-  const size_t n = (size_t)in->n, at = t * n + i;
-  const vec w0 = OC(all)(in->w1[0]), w1 = OC(all)(in->w1[1]), w2 = OC(all)(in->w1[2]),
-            w3 = OC(all)(in->w1[3]);
-  vec u[4], v[4], z[4];
-  ivec32 cell[4];
-  UNROLL for (int k = 0; k < blocks; ++k) {
-    vec g = OC(load)(in->g + at + 8 * k), x = OC(load)(in->x + at + 8 * k);
-    u[k] = OC(relu)(g * w0 + x * w2);
-    v[k] = OC(relu)(g * w1 + x * w3);
-  }
-  OC(locate)(table, blocks, u, v, cell);
-  UNROLL for (int k = 0; k < blocks; ++k) {
-    vec a, b;
-    OC(coefficients)(table, cell[k], u[k], v[k], &a, &b);
-    *(ivec32 *)(in->cell + at + 8 * k) = cell[k];
-    z[k] = a * u[k] + b * v[k];
-    if (in->z) OC(store)(in->z + at + 8 * k, z[k]);
-  }
-  UNROLL for (int k = 0; k < blocks; ++k) {
-    vec g = OC(load)(in->g + at + 8 * k), x = OC(load)(in->x + at + 8 * k), value, slope;
-    OC(map)(map, z[k], &value, &slope);
-    OC(store)(in->value + at + 8 * k, value);
-    OC(store)(in->slope + at + 8 * k, slope);
-    OC(store)(in->x + at + n + 8 * k, x - ((value * in->scale) * in->step) * g);
-  }
+// u and v of samples i to i + 7 of a row.
+INLINE void OC(first_layer)(const double w1[4], vec g, vec x, vec *u, vec *v) {
+  *u = OC(relu)(g * OC(all)(w1[0]) + x * OC(all)(w1[2]));
+  *v = OC(relu)(g * OC(all)(w1[1]) + x * OC(all)(w1[3]));
 }
 
-INLINE void OC(step_forward)(int32_t map, const oc_instance *in, size_t t) {
-  const size_t n = (size_t)in->n;
+INLINE void OC(step_forward)(int32_t map, const oc_bundle *in, size_t t) {
+  const size_t n = (size_t)in->n * (size_t)in->members, row = t * n;
   const oc_table table = *in->table;
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32) OC(step_block)(map, in, &table, 4, t, i);
-  for (; i < n; i += 8) OC(step_block)(map, in, &table, 1, t, i);
+  const double w1[4] = {in->w1[0], in->w1[1], in->w1[2], in->w1[3]}, scale = in->scale;
+  const OC(edges) edges = OC(edges_of)(&table);
+  OC(chunk) chunk;
+  for (size_t from = 0; from < n; from += OC_CHUNK) {
+    const size_t size = OC(chunk_size)(n - from);
+    const double *gs = in->g + row + from, *xs = in->x + row + from, *steps = in->steps + from;
+    double *next = in->x + row + n + from, *values = in->value + row + from,
+           *slopes = in->slope + row + from, *zs = in->z ? in->z + row + from : NULL;
+    chunk.count = 0;
+    for (size_t i = 0; i < size; i += 8) {
+      vec u, v;
+      OC(first_layer)(w1, OC(load)(gs + i), OC(load)(xs + i), &u, &v);
+      OC(enter)(&chunk, i, u, v);
+    }
+    OC(search)(&table, &chunk, size, in->cell + row + from, in->first + row + from,
+               in->second + row + from);
+    int packed = 0;
+    for (size_t i = 0; i < size; i += 8) {
+      vec z = OC(output)(&chunk, &edges, i, packed), value, slope;
+      packed += __builtin_popcount(chunk.mask[i / 8]);
+      if (zs) OC(store)(zs + i, z);
+      OC(map)(map, z, &value, &slope);
+      OC(store)(values + i, value);
+      OC(store)(slopes + i, slope);
+      OC(store)(next + i,
+                OC(load)(xs + i) - ((value * scale) * OC(load)(steps + i)) * OC(load)(gs + i));
+    }
+  }
 }
 
-KERNEL void OC(unroll_forward)(const oc_instance *in) {
-  const size_t n = (size_t)in->n, horizon = (size_t)in->horizon;
+// y = A x - c for every instance of the bundle.
+INLINE void OC(apply_all)(const oc_bundle *in, const double *x, const double *c, double *y) {
+  const size_t n = (size_t)in->n;
+  for (int32_t k = 0; k < in->members; ++k, x += n, y += n)
+    OC(apply)(n, in->gram[k], x, c ? c + (size_t)k * n : NULL, y);
+}
+
+KERNEL void OC(unroll_forward)(const oc_bundle *in) {
+  const size_t n = (size_t)in->n * (size_t)in->members, horizon = (size_t)in->horizon;
   for (size_t t = 0; t <= horizon; ++t) {
     const double *x = in->x + t * n;
     double *g = in->g + t * n;
-    OC(apply)(n, in->gram, x, in->linear, g);
+    OC(apply_all)(in, x, in->linear, g);
     if (t == horizon) break;
     if (!in->table) {
       double *next = in->x + (t + 1) * n;
       for (size_t i = 0; i < n; i += 8)
-        OC(store)(next + i, OC(load)(x + i) - in->step * OC(load)(g + i));
+        OC(store)(next + i, OC(load)(x + i) - OC(load)(in->steps + i) * OC(load)(g + i));
     } else if (in->map == OC_TWICE_SIGMOID) {
       OC(step_forward)(OC_TWICE_SIGMOID, in, t);
     } else {
@@ -411,13 +585,15 @@ KERNEL void OC(unroll_forward)(const oc_instance *in) {
 
 // delta_t = dLoss/dx_t, with q held constant:
 // delta_t = delta_{t+1} - s A (P_t delta_{t+1}) + w_t g_t.
-KERNEL void OC(unroll_backward)(const oc_instance *in) {
-  const size_t n = (size_t)in->n;
+KERNEL void OC(unroll_backward)(const oc_bundle *in) {
+  const size_t n = (size_t)in->n * (size_t)in->members;
   double *delta = in->scratch, *weighted = in->scratch + n, *product = in->scratch + 2 * n;
-  const vec w0 = OC(all)(in->w1[0]), w1 = OC(all)(in->w1[1]), w2 = OC(all)(in->w1[2]),
-            w3 = OC(all)(in->w1[3]);
+  const double w1[4] = {in->w1[0], in->w1[1], in->w1[2], in->w1[3]}, scale = in->scale;
+  const vec zero = OC(all)(0);
   vec gu = OC(load)(in->sums), gv = OC(load)(in->sums + 8), xu = OC(load)(in->sums + 16),
       xv = OC(load)(in->sums + 24), scalebar = OC(load)(in->sums + 32);
+  OC(edge_sums) sums = {zero, zero};
+  OC(chunk) chunk;
   const double *last = in->g + (size_t)in->horizon * n;
   for (size_t i = 0; i < n; i += 8)
     OC(store)(delta + i, in->loss[in->horizon] * OC(load)(last + i));
@@ -425,37 +601,47 @@ KERNEL void OC(unroll_backward)(const oc_instance *in) {
     const double *x = in->x + t * n, *g = in->g + t * n;
     if (in->table) {
       const oc_table table = *in->table;
-      const double *value = in->value + t * n, *slope = in->slope + t * n;
-      const int32_t *cells = in->cell + t * n;
-      for (size_t i = 0; i < n; i += 8) {
-        vec gi = OC(load)(g + i), xi = OC(load)(x + i), di = OC(load)(delta + i), a, b;
-        vec p = OC(load)(value + i);
-        vec u = OC(relu)(gi * w0 + xi * w2), v = OC(relu)(gi * w1 + xi * w3);
-        ivec32 cell = *(const ivec32 *)(cells + i);
-        vec pbar = -in->step * (di * gi);
-        vec zbar = (pbar * in->scale) * OC(load)(slope + i);
-        scalebar += pbar * p;
-        OC(coefficients)(&table, cell, u, v, &a, &b);
-        // ReLU'(0) = 0: a component that is 0 passes nothing.
-        vec ubar = OC(pick)(u == 0.0, OC(all)(0), zbar * a);
-        vec vbar = OC(pick)(v == 0.0, OC(all)(0), zbar * b);
-        gu += gi * ubar;
-        gv += gi * vbar;
-        xu += xi * ubar;
-        xv += xi * vbar;
-        OC(scatter)(&table, cell, u, v, zbar, in->cells, in->extra);
-        OC(store)(weighted + i, (p * in->scale) * di);
+      const OC(edges) edges = OC(edges_of)(&table);
+      for (size_t from = 0; from < n; from += OC_CHUNK) {
+        const size_t size = OC(chunk_size)(n - from);
+        const double *value = in->value + t * n + from, *slope = in->slope + t * n + from;
+        const double *first = in->first + t * n + from, *second = in->second + t * n + from;
+        const int32_t *cell = in->cell + t * n + from;
+        chunk.count = 0;
+        for (size_t i = 0; i < size; i += 8) {
+          vec u, v;
+          OC(first_layer)(w1, OC(load)(g + from + i), OC(load)(x + from + i), &u, &v);
+          OC(enter)(&chunk, i, u, v);
+        }
+        int packed = 0;
+        for (size_t i = 0; i < size; i += 8) {
+          vec gi = OC(load)(g + from + i), xi = OC(load)(x + from + i),
+              di = OC(load)(delta + from + i), p = OC(load)(value + i), ubar, vbar;
+          vec pbar = -OC(load)(in->steps + from + i) * (di * gi);
+          vec zbar = (pbar * scale) * OC(load)(slope + i);
+          scalebar += pbar * p;
+          OC(pull)(&chunk, &edges, i, first + packed, second + packed, zbar, &ubar, &vbar);
+          gu += gi * ubar;
+          gv += gi * vbar;
+          xu += xi * ubar;
+          xv += xi * vbar;
+          OC(contribute)(&chunk, &sums, i, packed, zbar);
+          packed += __builtin_popcount(chunk.mask[i / 8]);
+          OC(store)(weighted + from + i, (p * scale) * di);
+        }
+        OC(scatter)(&table, &chunk, size, cell, in->cells, in->extra);
       }
     } else {
       for (size_t i = 0; i < n; i += 8) OC(store)(weighted + i, OC(load)(delta + i));
     }
     if (t == 0) break;
-    OC(apply)(n, in->gram, weighted, NULL, product);
+    OC(apply_all)(in, weighted, NULL, product);
     for (size_t i = 0; i < n; i += 8) {
-      vec d = OC(load)(delta + i) - in->step * OC(load)(product + i);
+      vec d = OC(load)(delta + i) - OC(load)(in->steps + i) * OC(load)(product + i);
       OC(store)(delta + i, d + in->loss[t] * OC(load)(g + i));
     }
   }
+  if (in->table) OC(add_edges)(in->table, &sums, in->cells);
   OC(store)(in->sums, gu);
   OC(store)(in->sums + 8, gv);
   OC(store)(in->sums + 16, xu);

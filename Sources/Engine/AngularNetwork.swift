@@ -104,8 +104,8 @@ public final class AngularNetwork {
     let extra = isExtreme ? AlignedBuffer(2 * width) : nil
     let bars = AlignedBuffer(2 * samples.n)
     oc_backward(
-      table, samples.n, samples.u, samples.v, samples.z, samples.cell, cells.base, extra?.base,
-      bars.base, bars.base + samples.n)
+      table, samples.n, samples.u, samples.v, samples.z, samples.cell, samples.first,
+      samples.second, cells.base, extra?.base, bars.base, bars.base + samples.n)
     var result = Gradient(
       w2: [Double](repeating: 0, count: 2 * width), w3: [Double](repeating: 0, count: width),
       u: samples.values(bars.base), v: samples.values(bars.base + samples.n))
@@ -132,20 +132,23 @@ private final class Samples {
   var u: UnsafeMutablePointer<Double> { storage.base }
   var v: UnsafeMutablePointer<Double> { storage.base + n }
   var z: UnsafeMutablePointer<Double> { storage.base + 2 * n }
+  /// Coefficients that the kernels pack.
+  var first: UnsafeMutablePointer<Double> { storage.base + 3 * n }
+  var second: UnsafeMutablePointer<Double> { storage.base + 4 * n + 8 }
 
   init(_ u: [Double], _ v: [Double]) {
     count = u.count
     n = padded(count)
-    storage = AlignedBuffer(3 * n)
-    cell = .allocate(capacity: n)
-    cell.initialize(repeating: 0, count: n)
+    storage = AlignedBuffer(5 * n + 16)
+    cell = .allocate(capacity: n + 8)
+    cell.initialize(repeating: 0, count: n + 8)
     self.u.update(from: u, count: count)
     self.v.update(from: v, count: count)
   }
 
   deinit { cell.deallocate() }
 
-  func locate(_ table: UnsafePointer<oc_table>) { oc_forward(table, n, u, v, z, cell) }
+  func locate(_ table: UnsafePointer<oc_table>) { oc_forward(table, n, u, v, z, cell, first, second) }
 
   func values(_ from: UnsafeMutablePointer<Double>) -> [Double] {
     [Double](UnsafeBufferPointer(start: from, count: count))

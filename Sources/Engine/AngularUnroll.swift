@@ -72,11 +72,26 @@ public final class AngularUnroll {
   private let trajectory: AlignedBuffer
   private let gradients: AlignedBuffer
   private let outputs: AlignedBuffer?
+  private let steps: AlignedBuffer
+  private let grams: UnsafeMutablePointer<UnsafePointer<Double>?>
   private let lossWeights: AlignedBuffer
   private let losses: AlignedBuffer
   private let nextGroup = Atomic<Int>(0)
 
+  /// Instances that run side by side; the last bundle may be smaller.
+  private let bundle: Int
+
   private var stride: Int { padded(dimension) }
+
+  private func members(of bundle: Int) -> Range<Int> {
+    bundle * self.bundle..<Swift.min((bundle + 1) * self.bundle, instances)
+  }
+
+  /// Where row `t` of instance `i` begins, in arrays of `rows` rows for each bundle.
+  private func row(of i: Int, at t: Int, rows: Int) -> Int {
+    let members = members(of: i / bundle)
+    return (members.lowerBound * rows + t * members.count + i - members.lowerBound) * stride
+  }
 
   /// Prepares everything for `problem` from `start` (length N d, instance by instance).
   ///
@@ -109,23 +124,29 @@ public final class AngularUnroll {
     outputs = recordsOutputs ? AlignedBuffer(count * horizon * n) : nil
     lossWeights = AlignedBuffer(horizon + 1)
     losses = AlignedBuffer(count)
-    let groupCount = Swift.min(count, 10)
+    steps = AlignedBuffer(count * n)
+    grams = .allocate(capacity: count)
+    for i in 0..<count {
+      (grams + i).initialize(to: UnsafePointer(problem.grams[i].storage.base))
+    }
+    bundle = Swift.max(1, Swift.min(count, Int(OC_CHUNK) / n))
+    let bundles = (count + bundle - 1) / bundle
+    let groupCount = Swift.min(bundles, 10)
     groups = (0..<groupCount).map {
       Group(
-        instances: $0 * count / groupCount..<($0 + 1) * count / groupCount,
+        bundles: $0 * bundles / groupCount..<($0 + 1) * bundles / groupCount,
         cellStorage: network.cellStorage)
     }
+    let lanes = bundle * n
     workers = (0..<Swift.min(threads, groupCount)).map { _ in
-      Worker(n: n, horizon: horizon, rows: problem.largestRowCount)
+      Worker(lanes: lanes, horizon: horizon, rows: problem.largestRowCount)
     }
-    self.stepSizes = stepSizes
     for i in 0..<count {
-      let row = trajectory.base + i * (horizon + 1) * n
-      for k in 0..<d { row[k] = start[i * d + k] }
+      (steps.base + i * n).update(repeating: stepSizes[i], count: n)
+      let x = trajectory.base + row(of: i, at: 0, rows: horizon + 1)
+      for k in 0..<d { x[k] = start[i * d + k] }
     }
   }
-
-  private let stepSizes: [Double]
 
   /// Runs forward and backward, overwrites `gradient`, and returns the loss sum_t w_t F(x_t).
   ///
@@ -167,7 +188,7 @@ public final class AngularUnroll {
     precondition((0...horizon).contains(t), "step \(t) of \(horizon)")
     return (0..<instances).map { i in
       problem.objective(
-        of: i, at: trajectory.base + (i * (horizon + 1) + t) * stride,
+        of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1),
         residual: workers[0].residual.base)
     }
   }
@@ -178,7 +199,7 @@ public final class AngularUnroll {
     result.reserveCapacity(instances * dimension)
     for i in 0..<instances {
       result += UnsafeBufferPointer(
-        start: buffer.base + (i * rows + t) * stride, count: dimension)
+        start: buffer.base + row(of: i, at: t, rows: rows), count: dimension)
     }
     return Vector(result)
   }
@@ -225,72 +246,87 @@ public final class AngularUnroll {
     group.sums.base.update(repeating: 0, count: group.sums.count)
     group.cells.base.update(
       repeating: 0, count: weights == nil ? 0 : network.cellsInUse)
-    var instance = oc_instance()
-    instance.n = Int32(n)
-    instance.horizon = Int32(horizon)
-    instance.map = map.code
+    var bundle = oc_bundle()
+    bundle.n = Int32(n)
+    bundle.horizon = Int32(horizon)
+    bundle.map = map.code
     if let weights {
-      instance.table = UnsafePointer(network.table)
-      instance.scale = weights.scale
-      instance.w1 = (weights.w1[0], weights.w1[1], weights.w1[2], weights.w1[3])
+      bundle.table = UnsafePointer(network.table)
+      bundle.scale = weights.scale
+      bundle.w1 = (weights.w1[0], weights.w1[1], weights.w1[2], weights.w1[3])
     }
-    instance.loss = UnsafePointer(lossWeights.base)
-    instance.value = worker.value.base
-    instance.slope = worker.slope.base
-    instance.cell = worker.cell
-    instance.scratch = worker.scratch.base
-    instance.cells = group.cells.base
-    instance.extra = group.extra?.base
-    instance.sums = group.sums.base
-    for i in group.instances {
-      instance.step = stepSizes[i]
-      instance.gram = UnsafePointer(problem.grams[i].storage.base)
-      instance.linear = UnsafePointer(problem.linear.base + i * n)
-      instance.x = trajectory.base + i * (horizon + 1) * n
-      instance.g = gradients.base + i * (horizon + 1) * n
-      instance.z = outputs.map { $0.base + i * horizon * n }
-      oc_unroll_forward(&instance)
-      var loss = 0.0
-      for t in 1...horizon where lossWeights.base[t] != 0 {
-        loss +=
-          lossWeights.base[t]
-          * problem.objective(of: i, at: instance.x + t * n, residual: worker.residual.base)
+    bundle.loss = UnsafePointer(lossWeights.base)
+    bundle.value = worker.value.base
+    bundle.slope = worker.slope.base
+    bundle.cell = worker.cell
+    bundle.first = worker.first.base
+    bundle.second = worker.second.base
+    bundle.scratch = worker.scratch.base
+    bundle.cells = group.cells.base
+    bundle.extra = group.extra?.base
+    bundle.sums = group.sums.base
+    for index in group.bundles {
+      let members = members(of: index)
+      let first = members.lowerBound
+      bundle.members = Int32(members.count)
+      bundle.gram = UnsafePointer(grams + first)
+      bundle.linear = UnsafePointer(problem.linear.base + first * n)
+      bundle.steps = UnsafePointer(steps.base + first * n)
+      bundle.x = trajectory.base + first * (horizon + 1) * n
+      bundle.g = gradients.base + first * (horizon + 1) * n
+      bundle.z = outputs.map { $0.base + first * horizon * n }
+      oc_unroll_forward(&bundle)
+      for i in members {
+        var loss = 0.0
+        for t in 1...horizon where lossWeights.base[t] != 0 {
+          loss +=
+            lossWeights.base[t]
+            * problem.objective(
+              of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1),
+              residual: worker.residual.base)
+        }
+        losses.base[i] = loss
       }
-      losses.base[i] = loss
-      if backward { oc_unroll_backward(&instance) }
+      if backward { oc_unroll_backward(&bundle) }
     }
   }
+
+  deinit { grams.deallocate() }
 }
 
-/// What one thread writes while it carries an instance through time.
+/// What one thread writes while it carries a bundle of instances through time.
 private final class Worker {
   let value: AlignedBuffer
   let slope: AlignedBuffer
+  let first: AlignedBuffer
+  let second: AlignedBuffer
   let scratch: AlignedBuffer
   let residual: AlignedBuffer
   let cell: UnsafeMutablePointer<Int32>
 
-  init(n: Int, horizon: Int, rows: Int) {
-    value = AlignedBuffer(n * horizon)
-    slope = AlignedBuffer(n * horizon)
-    scratch = AlignedBuffer(4 * n)
+  init(lanes: Int, horizon: Int, rows: Int) {
+    value = AlignedBuffer(lanes * horizon)
+    slope = AlignedBuffer(lanes * horizon)
+    first = AlignedBuffer(lanes * horizon + 8)
+    second = AlignedBuffer(lanes * horizon + 8)
+    scratch = AlignedBuffer(3 * lanes)
     residual = AlignedBuffer(rows)
-    cell = .allocate(capacity: n * horizon)
-    cell.initialize(repeating: 0, count: n * horizon)
+    cell = .allocate(capacity: lanes * horizon + 8)
+    cell.initialize(repeating: 0, count: lanes * horizon + 8)
   }
 
   deinit { cell.deallocate() }
 }
 
-/// Consecutive instances and the sums over them.
+/// Consecutive bundles and the sums over them.
 private final class Group {
-  let instances: Range<Int>
+  let bundles: Range<Int>
   let cells: AlignedBuffer
   let sums = AlignedBuffer(5 * 8)
   private(set) var extra: AlignedBuffer?
 
-  init(instances: Range<Int>, cellStorage: Int) {
-    self.instances = instances
+  init(bundles: Range<Int>, cellStorage: Int) {
+    self.bundles = bundles
     cells = AlignedBuffer(cellStorage)
   }
 

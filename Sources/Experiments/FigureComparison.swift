@@ -6,8 +6,9 @@ public struct CurveComparison: Sendable {
   public static let tolerance = 2e-4
   /// Largest difference that still counts as the same curve where no band explains more.
   public static let looseTolerance = 1e-3
-  /// A probe that moves a curve by more than this calls for a band: a tenth of the tolerance.
-  public static let sensitivity = tolerance / 10
+  /// A probe that moves a curve by more than this calls for a band: beyond it rounding of the data
+  /// alone explains a difference that the tolerance does not forgive.
+  public static let sensitivity = tolerance
 
   /// How well a curve agrees with the published one.
   public enum Agreement: Sendable, Hashable {
@@ -19,6 +20,9 @@ public struct CurveComparison: Sendable {
     case near
     /// Some point is off.
     case differs
+
+    /// Whether nothing is left to explain.
+    var isExplained: Bool { self == .within || self == .insideBand }
   }
 
   /// The curve's words in the legend, such as `eta = 1e-5`.

@@ -78,29 +78,14 @@ public struct FigureStudy: Sendable {
       settings.map { Job(setting: $0) } + theory.map { Job(setting: $0) }
         + settings.map { Job(setting: $0, twin: .probe) })
 
-    // What came out decides what else must be run.
-    var further: [Job] = []
-    for (figure, curve) in allCurves {
-      let setting = setting(figure, curve)
-      guard let run = work[setting] else { continue }
-      if work.probeDeviation(setting) > CurveComparison.sensitivity {
-        further += Twin.all.map { Job(setting: setting, twin: $0) }
-      }
-      if isOff(run, curve) { further.append(Job(setting: setting.withOtherLayout)) }
-    }
-    try work.perform(further)
-
-    // The nearer draw may be a sensitive one too.
-    var last: [Job] = []
-    for (figure, curve) in allCurves {
-      let chosen = chosen(figure, curve, work)
-      guard chosen != setting(figure, curve) else { continue }
-      last.append(Job(setting: chosen, twin: .probe))
-    }
-    try work.perform(last)
-    try work.perform(
-      last.map(\.setting).filter { work.probeDeviation($0) > CurveComparison.sensitivity }
-        .flatMap { setting in Twin.all.map { Job(setting: setting, twin: $0) } })
+    // What came out decides what else must be run: bands where the probe moved a curve, then the
+    // other draw where a curve is still off, and its own probe and band where that one is shown.
+    try work.performBands(settings)
+    let off = allCurves.filter { compare($0, $1, work)?.agreement.isExplained == false }
+    try work.perform(off.map { Job(setting: setting($0, $1).withOtherLayout) })
+    let others = off.map { chosen($0, $1, work) }.filter { !settings.contains($0) }
+    try work.perform(others.map { Job(setting: $0, twin: .probe) })
+    try work.performBands(others)
 
     let comparisons = figures.map { figure in
       FigureComparison(
@@ -113,11 +98,6 @@ public struct FigureStudy: Sendable {
 
   private var allCurves: [(PublishedFigure, PublishedFigure.Curve)] {
     figures.flatMap { figure in figure.curves.map { (figure, $0) } }
-  }
-
-  private func isOff(_ run: TrainingRun, _ curve: PublishedFigure.Curve) -> Bool {
-    CurveComparison.differences(run, curve.k, curve.ratio)
-      .contains { !($0 <= CurveComparison.tolerance) }
   }
 
   /// The draw that comes closer: most points within reach, then the smallest largest difference.
@@ -178,6 +158,14 @@ public struct FigureStudy: Sendable {
         try job.run(interval) { meter.add(Double($0 * job.setting.horizon)) }
       }
       for (job, run) in zip(fresh, results) { runs[job] = run }
+    }
+
+    /// All twins of those settings that their probe moved.
+    func performBands(_ settings: [TrainingSetting]) throws {
+      try perform(
+        settings.filter { probeDeviation($0) > CurveComparison.sensitivity }.flatMap { setting in
+          Twin.all.map { Job(setting: setting, twin: $0) }
+        })
     }
 
     func probeDeviation(_ setting: TrainingSetting) -> Double {

@@ -83,15 +83,17 @@ public struct TrainingRun: Sendable {
     return run
   }
 
-  /// ‖a - b‖₂ of two matrices of which one side is short: by the Gram matrix of that side.
+  /// ‖a - b‖₂ of two matrices, by the Gram matrix of the shorter side.
   ///
-  /// Squaring costs half the digits of the *smaller* singular values only.
+  /// Squaring costs half the digits of the *smaller* singular values only. Where both sides are
+  /// long it is the Frobenius norm: an upper bound, which is all that a radius must be.
   static func spectralDistance(_ a: Tensor, _ b: Tensor) throws -> Double {
     guard a.elements != b.elements else { return 0 }
     let difference = Matrix(
       rows: a.shape[0], columns: a.shape[1],
       elements: zip(a.elements, b.elements).map { $0 - $1 })
-    if difference.rows == 1 || difference.columns == 1 { return difference.frobeniusNorm }
+    let side = min(difference.rows, difference.columns)
+    if side == 1 || side > 64 { return difference.frobeniusNorm }
     let isWide = difference.columns > difference.rows
     let gram =
       isWide

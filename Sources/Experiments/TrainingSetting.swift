@@ -86,7 +86,8 @@ public struct TrainingSetting: Sendable, Hashable {
       "--train-batch-size \(instances) --optimizer-training-steps \(horizon)",
       "--e \(Number.short(scale)) --init-lr \(Number.short(metaStepSize))",
       "--global-training-steps \(steps) --epochs 1 --loss-func last",
-      "--step-rule \(stepRule == .theory ? "theory" : "reference") --seed \(seed)",
+      "--p-use --p-norm sigmoid --step-rule \(stepRule == .theory ? "theory" : "reference")",
+      "--seed \(seed)",
     ]
     words.append(
       widths.count == 2 && widths[0] == 2

@@ -11,9 +11,11 @@
 /// Largest padded order kept as a dense square; above it, one triangle in 8 x 8 tiles.
 #define OC_DENSE_ORDER 64
 
-/// Pseudo-cells after the regular ones: one per lane for samples at the origin (so that they do
-/// not queue for one accumulator), then one for samples whose key left the floating range.
-#define OC_SPARE_CELLS 9
+/// Pseudo-cells after the regular ones: one for samples whose key left the floating range.
+#define OC_SPARE_CELLS 1
+
+/// Samples that go through the network together.
+#define OC_CHUNK 64
 
 /// Breakpoints in one bucket up to which all are compared at once; beyond, a binary search.
 #define OC_PASSES 8
@@ -30,6 +32,8 @@ typedef struct {
   int32_t buckets;      // power of two
   int32_t passes;       // largest number of breakpoints in one bucket
   int32_t extreme;      // a breakpoint lies where quotients over- or underflow
+  int32_t edge_u;       // cell of samples with v = 0
+  int32_t edge_v;       // cell of samples with u = 0
   const double *w2;     // 2 x H: p, then q
   const double *w3;     // H
   double *breakpoints;  // H + 1 + OC_PASSES, NaN after the last
@@ -48,17 +52,18 @@ int32_t oc_bucket_capacity(int32_t width);
 /// Fills the table from w2 and w3, in O(H) for keys that spread, O(H log H) in any case.
 void oc_table_build(oc_table *table);
 
-/// z at n samples (a multiple of 8) and the cells they lie in.
+/// z at n samples (a multiple of 8), and what the backward pass needs of the samples inside the
+/// quadrant, chunk by chunk packed: their cells and the coefficients there. All n + 8 long.
 void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
-                int32_t *cell);
+                int32_t *cell, double *first, double *second);
 
 /// Adds cotangents zbar (u, v) to their cells' sums and gives the cotangents of u and v.
 ///
 /// `extra` (2 x H) takes what samples beyond the floating range contribute; it may be null unless
 /// `table->extreme`.
 void oc_backward(const oc_table *table, size_t n, const double *u, const double *v,
-                 const double *zbar, const int32_t *cell, double *cells, double *extra,
-                 double *ubar, double *vbar);
+                 const double *zbar, const int32_t *cell, const double *first,
+                 const double *second, double *cells, double *extra, double *ubar, double *vbar);
 
 /// Per-unit gradients (overwritten) from the cells' sums; `extra` may be null.
 void oc_finish(const oc_table *table, const double *cells, const double *extra, double *w2bar,
@@ -76,29 +81,34 @@ void oc_pack(size_t d, size_t n, const double *a, double *packed);
 /// y = A x - c at padded order n; c null stands for 0. All pointers 64-byte aligned.
 void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y);
 
-/// One instance of the unroll x_{t+1} = x_t - (P_t step) g_t, g_t = A x_t - c, through time.
+/// Instances that run through time side by side: x_{t+1} = x_t - (P_t step) g_t, g_t = A x_t - c.
+///
+/// Small ones go several at once: each waits for its own last step only. A row holds one vector of
+/// every member; L below is its length, members * n.
 typedef struct {
-  int32_t n;                // padded dimension
-  int32_t horizon;          // T
-  int32_t map;              // enum oc_map
-  double scale;             // P = map(z) scale
-  double step;              // s
-  double w1[4];             // 2 x 2, input by output; inputs (g, x)
-  const oc_table *table;    // null: P = 1
-  const double *gram;       // packed
-  const double *linear;     // c, n
-  const double *loss;       // T + 1 weights of F(x_t); the first is not used
-  double *x;                // (T + 1) x n, row 0 given
-  double *g;                // (T + 1) x n
-  double *value;            // T x n: map(z)
-  double *slope;            // T x n: map'(z)
-  double *z;                // T x n, or null
-  int32_t *cell;            // T x n
-  double *scratch;          // 4 n
-  double *cells;            // sums per cell, added to
-  double *extra;            // 2 x H, or null
-  double *sums;             // 5 x 8 lanes, added to: W1 (4), scale
-} oc_instance;
+  int32_t n;                 // padded dimension of a member
+  int32_t members;           // instances
+  int32_t horizon;           // T
+  int32_t map;               // enum oc_map
+  double scale;              // P = map(z) scale
+  double w1[4];              // 2 x 2, input by output; inputs (g, x)
+  const oc_table *table;     // null: P = 1
+  const double *const *gram; // packed, one per member
+  const double *linear;      // c, L
+  const double *steps;       // s, L: the same for all coordinates of a member
+  const double *loss;        // T + 1 weights of F(x_t); the first is not used
+  double *x;                 // (T + 1) x L, row 0 given
+  double *g;                 // (T + 1) x L
+  double *value;             // T x L: map(z)
+  double *slope;             // T x L: map'(z)
+  double *z;                 // T x L, or null
+  int32_t *cell;             // T x L + 8: cells of samples inside the quadrant, packed
+  double *first, *second;    // T x L + 8: the coefficients there
+  double *scratch;           // 3 L
+  double *cells;             // sums per cell, added to
+  double *extra;             // 2 x H, or null
+  double *sums;              // 5 x 8 lanes, added to: W1 (4), scale
+} oc_bundle;
 
-void oc_unroll_forward(const oc_instance *instance);
-void oc_unroll_backward(const oc_instance *instance);
+void oc_unroll_forward(const oc_bundle *bundle);
+void oc_unroll_backward(const oc_bundle *bundle);

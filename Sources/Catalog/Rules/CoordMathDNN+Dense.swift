@@ -103,10 +103,23 @@ final class DenseObjective<P: TwiceDifferentiableProblem>: MetaObjective {
   }
 
   func unroll(_ parameters: Parameters) -> Trajectory {
-    var copy = rule
-    copy.parameters = parameters
-    return Optimization.unroll(
-      copy, on: problem, from: start, horizon: horizon, recordingIterates: true)
+    let run = forward(parameters)
+    let network = rule.network(parameters)
+    let scale = rule.outputScale(parameters)
+    var result = Trajectory(
+      values: [problem.values(at: start)], iterates: [start], stop: .horizonReached(horizon))
+    for (t, x) in run.iterates.enumerated().dropFirst() {
+      let values = problem.values(at: x)
+      guard x.isFinite, values.allSatisfy(\.isFinite) else {
+        result.stop = .nonFinite(step: t)
+        break
+      }
+      let z = network.output(gradient: run.gradients[t - 1], x: run.iterates[t - 1])
+      result.values.append(values)
+      result.iterates.append(x)
+      result.scales.append(Vector(z.elements.map { scale * rule.architecture.map.value($0) }))
+    }
+    return result
   }
 
   func surrogate(at base: Parameters) -> any SurrogateLoss {

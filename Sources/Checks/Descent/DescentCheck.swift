@@ -30,15 +30,15 @@ public struct DescentCheck: Check {
       Premise(
         "P in (0, 2), closed in floating point",
         met: audit.minScale >= 0 && audit.maxScale <= 2,
-        "P in [\(audit.minScale), \(audit.maxScale)]\(saturation)"),
+        "P in [\(audit.minScale.brief), \(audit.maxScale.brief)]\(saturation)"),
       Premise(
         "s_i <= 1/β_i", met: audit.largestStep <= 1 + 4 * Double.ulpOfOne,
-        "largest s_i β_i is \(audit.largestStep)"),
+        "largest s_i β_i is \(audit.largestStep.precise)"),
     ]
     let reason =
-      worst.map { "\($0.path): \($0.actual) instead of \($0.reference) +- \($0.allowed)" }
-      ?? "\(audit.steps) steps fall, margin at least \(audit.minMargin), slack at least "
-      + "\(audit.worstSlack) of the first value"
+      worst.map { "\($0.path): \($0.actual.precise) instead of \($0.reference.precise) ± \($0.allowed.brief)" }
+      ?? "\(audit.steps) steps fall, margin at least \(audit.minMargin.brief), slack at least "
+      + "\(audit.worstSlack.brief) of the first value"
     return CheckResult(
       claim: claim, subject: subject.label,
       verdict: .decide(

@@ -41,7 +41,7 @@ public enum GradientDescentBound: String, Sendable, Hashable, CaseIterable {
   func premise(_ run: DescentRun) -> Premise {
     let steps = zip(run.smoothness, run.stepSizes).map { $0 * $1 }
     let (least, largest) = (steps.reduce(.infinity, min), steps.reduce(0, max))
-    let range = "s_i β_i in [\(least), \(largest)]"
+    let range = "s_i β_i in [\(least.precise), \(largest.precise)]"
     let rounded = 1 + 4 * Double.ulpOfOne
     switch self {
     case .paper:
@@ -87,7 +87,7 @@ public struct GradientDescentBoundCheck: Check {
       let sharpest = sharpest(bound, subject)
       numbers[bound.rawValue + "Slack"] = sharpest.slack
       numbers[bound.rawValue + "Step"] = Double(sharpest.step)
-      slacks.append("\(bound.rawValue) \(sharpest.slack) at T=\(sharpest.step)")
+      slacks.append("\(bound.rawValue) \(sharpest.slack.brief) at T=\(sharpest.step)")
       if premise.status == .met {
         isUnjudged = false
         evidence += faults(bound, subject)
@@ -103,7 +103,7 @@ public struct GradientDescentBoundCheck: Check {
       claim: claim, subject: subject.label,
       verdict: .decide(deciding, isFalse ? .isFalse : .isTrue(slack: nil)),
       reason: mark
-        + (worst.map { "\($0.path): \($0.actual) above \($0.reference) +- \($0.allowed)" }
+        + (worst.map { "\($0.path): \($0.actual.precise) above \($0.reference.precise) ± \($0.allowed.brief)" }
           ?? "decades of slack where sharpest: " + slacks.joined(separator: ", ")),
       premises: premises, numbers: numbers, evidence: evidence)
   }

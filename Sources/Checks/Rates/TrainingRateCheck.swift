@@ -53,9 +53,9 @@ public struct TrainingRateCheck: Check {
       numbers["correlation"] = rate.correlation
       numbers["plateau"] = rate.plateau
       reason +=
-        ", 1 - q = \(-expm1(-rate.decay)) [\(-expm1(-rate.lower)), \(-expm1(-rate.upper))] on "
-        + "k = \(rate.start)-\(rate.end), for \(analysis.coverage) of the curve"
-      if let plateau = rate.plateau { reason += ", then level at \(plateau)" }
+        ", 1 - q = \((-expm1(-rate.decay)).precise) [\((-expm1(-rate.lower)).precise), \((-expm1(-rate.upper)).precise)] on "
+        + "k = \(rate.start)-\(rate.end), for \(analysis.coverage.brief) of the curve"
+      if let plateau = rate.plateau { reason += ", then level at \(plateau.precise)" }
       if analysis.coverage >= 0.5, rate.lower > 0 { conclusion = .isTrue(slack: nil) }
     } else {
       reason += ", no rate"

@@ -53,7 +53,7 @@ public struct LossAlignmentCheck: Check {
       claim: claim, subject: subject.label, verdict: verdict,
       qualifier: verdict == .holds && !subject.assumesThresholds ? "assuming small η" : nil,
       reason: premises.explain(
-        "r goes from \(ratios[0]) to \(last), at most \(ratios[largest]) at k=\(largest), "
+        "r goes from \(ratios[0].precise) to \(last.precise), at most \(ratios[largest].precise) at k=\(largest), "
           + course + end),
       premises: premises, numbers: numbers, evidence: evidence)
   }

@@ -38,17 +38,17 @@ public struct TrainingBoundCheck: Check {
       Premise("n_{L-1} >= Nd", met: width >= columns, "\(width) units, \(columns) columns"),
       Premise(
         "β₀ > 0", met: record.rows <= record.unknowns && record.smallestCurvature > 0,
-        "β₀ = \(record.smallestCurvature)"),
+        "β₀ = \(record.smallestCurvature.brief)"),
       Premise(
         "α₀ > 0", met: record.resolvedSingularValue > 0,
-        "σ_min \(record.smallestSingularValue), σ_max \(record.largestSingularValue), rank "
-          + "\(record.rank), \(record.deadFraction) of the columns zero"),
+        "σ_min \(record.smallestSingularValue.brief), σ_max \(record.largestSingularValue.brief), rank "
+          + "\(record.rank), \(record.deadFraction.brief) of the columns zero"),
       Premise(
-        "q > 0", met: bound.isMeaningful, "log10(1 - q) = \(bound.logRate / log(10))"),
-      record.undecidable("η below the theorem's bound", "η = \(record.stepSize)"),
+        "q > 0", met: bound.isMeaningful, "log10(1 - q) = \((bound.logRate / log(10)).brief)"),
+      record.undecidable("η below the theorem's bound", "η = \(record.stepSize.brief)"),
       record.undecidable(
         "α₀ above the thresholds of Lemmas 5.1-5.4",
-        "α₀ = \(record.resolvedSingularValue), e = \(record.scale)"),
+        "α₀ = \(record.resolvedSingularValue.brief), e = \(record.scale.brief)"),
     ]
   }
 
@@ -158,17 +158,17 @@ private struct Comparison {
   }
 
   private mutating func conclude(_ bound: TrainingBound) {
-    let promise = bound.isTrivial ? "1 - q = 0" : "log10(1 - q) = \(bound.logRate / log(10))"
+    let promise = bound.isTrivial ? "1 - q = 0" : "log10(1 - q) = \((bound.logRate / log(10)).brief)"
     let measured =
-      sharpest.map { "least decay \($0.decay) per step at k=\($0.step)" }
+      sharpest.map { "least decay \($0.decay.brief) per step at k=\($0.step)" }
       ?? "the loss stays within rounding"
-    reason = "\(promise), \(measured)" + (slack.map { ", rates differ by \($0) decades" } ?? "")
+    reason = "\(promise), \(measured)" + (slack.map { ", rates differ by \($0.brief) decades" } ?? "")
     if !bound.isMeaningful {
       conclusion = .meaningless
     } else if let worst = evidence.max(by: { $0.excess < $1.excess }) {
       conclusion = .isFalse
       reason =
-        "\(worst.path): \(worst.actual) above \(worst.reference) +- \(worst.allowed); " + reason
+        "\(worst.path): \(worst.actual.precise) above \(worst.reference.precise) ± \(worst.allowed.brief); " + reason
     } else if bound.isTrivial {
       conclusion = .isTrue(slack: nil)
     } else if let slack {
