@@ -137,8 +137,12 @@ INLINE void OC(map)(int32_t map, vec z, vec *value, vec *slope) {
   }
   default: {
     // With e = exp(-|z|) nothing overflows, and 2 sigmoid(0) = 2 / (1 + 1) exactly.
+    // Below e^-460 = 1e-200 it is 0: no sum feels it, and a saturated network would otherwise compute
+    // with subnormal numbers, a hundred times slower.
     ivec positive = z >= 0.0;
-    vec e = OC(exp)((vec)((ivec)z | (ivec)OC(all)(-0.0)));
+    vec x = (vec)((ivec)z | (ivec)OC(all)(-0.0));
+    ivec vanishes = x < -460.0;
+    vec e = OC(pick)(vanishes, OC(all)(0.0), OC(exp)(OC(pick)(vanishes, OC(all)(-460.0), x)));
     vec inverse = 1.0 / (1.0 + e), twice = 2.0 * inverse, other = e * twice;
     if (map == OC_SOFTPLUS) {
       *value = OC(pick)(positive, z, OC(all)(0.0)) + OC(log1p)(e);

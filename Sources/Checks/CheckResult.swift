@@ -41,7 +41,7 @@ public struct CheckResult: Sendable, Hashable, Codable {
   public var premises: [Premise]
   /// The numbers that were measured, by name.
   public var numbers: [String: Double]
-  /// Where it was worst; not empty when violated.
+  /// Where it was worst, ten places at most, worst first; not empty when violated.
   public var evidence: [Evidence]
   /// The seed that replays it.
   public var seed: UInt64?
@@ -61,9 +61,16 @@ public struct CheckResult: Sendable, Hashable, Codable {
     self.reason = reason
     self.premises = premises
     self.numbers = numbers
-    self.evidence = evidence
+    self.evidence = evidence.worst()
     self.seed = seed
     self.replay = replay
+  }
+}
+
+extension [Evidence] {
+  /// The worst few, worst first: enough to see where and by how much, however long the run.
+  public func worst(_ count: Int = 10) -> [Evidence] {
+    Array(sorted { $0.excess > $1.excess }.prefix(count))
   }
 }
 
@@ -71,8 +78,9 @@ extension CheckResult: CustomStringConvertible {
   /// The verdict with its reason, then the evidence, worst first.
   public var description: String {
     let head = "\(claim.id) on \(subject): \(verdict.name) - \(reason)"
-    let rows = evidence.sorted { $0.excess > $1.excess }.prefix(10)
-      .map { "  \($0.path): \($0.actual) vs \($0.reference), \($0.excess) x allowed" }
+    let rows = evidence.worst().map {
+      "  \($0.path): \($0.actual) vs \($0.reference), \($0.excess) x allowed"
+    }
     return ([head] + rows).joined(separator: "\n")
   }
 }

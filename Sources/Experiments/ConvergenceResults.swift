@@ -59,7 +59,8 @@ public struct StudyDescription: Sendable, Hashable {
 
   /// Creates a description.
   public init(
-    seed: UInt64, steps: Int, theorySteps: Int, instances: Int, rows: Int, columns: Int, width: Int, runCount: Int,
+    seed: UInt64, steps: Int, theorySteps: Int, instances: Int, rows: Int, columns: Int, width: Int,
+    runCount: Int,
     command: String
   ) {
     self.seed = seed

@@ -265,7 +265,8 @@ public struct ConvergenceStudy: Sendable {
   private func widthRows(on problem: LeastSquares) throws -> [WidthRow] {
     let steps = [100, 500, 1000]
     let needed = problem.dimension
-    return try Parallel.map([2 * needed, needed, needed / 2, needed / 4], threads: figures.threads) {
+    return try Parallel.map([2 * needed, needed, needed / 2, needed / 4], threads: figures.threads)
+    {
       width in
       var setting = TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-7)
       setting.width = width

@@ -33,7 +33,8 @@ struct FullRankStudy: Sendable {
 
   func run() throws -> ConvergenceStudy.Evidences {
     var all = ConvergenceStudy.Evidences()
-    for part in try Parallel.map(settings.reversed(), threads: threads, { try check($0) }).reversed()
+    for part in try Parallel.map(settings.reversed(), threads: threads, { try check($0) })
+      .reversed()
     { all.append(part) }
     all.checks.append(try scaling(settings[0]))
     return all
@@ -48,7 +49,8 @@ struct FullRankStudy: Sendable {
       setting, on: problem, recordingEvery: max(1, setting.steps / 6), measuringTravel: true)
     var result = try run.check(features, on: problem)
     let name =
-      label ?? "N=\(setting.instances) d=\(setting.columns) b=\(setting.rows) widths \(setting.widths)"
+      label
+      ?? "N=\(setting.instances) d=\(setting.columns) b=\(setting.rows) widths \(setting.widths)"
     result.checks.append(
       FullRankCheck().run(.init(label: "", activations: features.activations))
         .replayed(by: setting.command))

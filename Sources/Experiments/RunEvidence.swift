@@ -1,7 +1,7 @@
-import Foundation
 public import Catalog
 import Checks
 public import Engine
+import Foundation
 public import Optimization
 import Storage
 

@@ -52,7 +52,7 @@ import Testing
   @Test(arguments: [
     ("Engine", "import Storage"), ("Storage", "public import Optimization"),
     ("Catalog", "import Checks"), ("Checks", "@_exported public import Catalog"),
-    ("Reporting", "internal import struct Catalog.Entry"), ("Reporting", "import Testing"),
+    ("Storage", "internal import struct Catalog.Entry"), ("Reporting", "import Testing"),
     ("Optimization", "@testable import OptCheck"), ("OptCheck", "import ArgumentParser"),
     ("Engine", "import Accelerate; import Foundation"),
     ("Engine", "import Foundation; import Yams"),

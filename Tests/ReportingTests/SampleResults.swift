@@ -94,7 +94,8 @@ enum Sample {
   static var results: ConvergenceResults {
     ConvergenceResults(
       study: StudyDescription(
-        seed: 118, steps: 1000, theorySteps: 200, instances: 32, rows: 25, columns: 32, width: 1024, runCount: 33,
+        seed: 118, steps: 1000, theorySteps: 200, instances: 32, rows: 25, columns: 32, width: 1024,
+        runCount: 33,
         command: "optcheck report"),
       figures: figures,
       descentValues: [

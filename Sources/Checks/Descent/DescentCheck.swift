@@ -36,7 +36,9 @@ public struct DescentCheck: Check {
         "largest s_i β_i is \(audit.largestStep.precise)"),
     ]
     let reason =
-      worst.map { "\($0.path): \($0.actual.precise) instead of \($0.reference.precise) ± \($0.allowed.brief)" }
+      worst.map {
+        "\($0.path): \($0.actual.precise) instead of \($0.reference.precise) ± \($0.allowed.brief)"
+      }
       ?? "\(audit.steps) steps fall, margin at least \(audit.minMargin.brief), slack at least "
       + "\(audit.worstSlack.brief) of the first value"
     return CheckResult(

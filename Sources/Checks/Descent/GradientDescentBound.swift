@@ -103,7 +103,9 @@ public struct GradientDescentBoundCheck: Check {
       claim: claim, subject: subject.label,
       verdict: .decide(deciding, isFalse ? .isFalse : .isTrue(slack: nil)),
       reason: mark
-        + (worst.map { "\($0.path): \($0.actual.precise) above \($0.reference.precise) ± \($0.allowed.brief)" }
+        + (worst.map {
+          "\($0.path): \($0.actual.precise) above \($0.reference.precise) ± \($0.allowed.brief)"
+        }
           ?? "decades of slack where sharpest: " + slacks.joined(separator: ", ")),
       premises: premises, numbers: numbers, evidence: evidence)
   }

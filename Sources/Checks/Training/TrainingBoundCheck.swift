@@ -158,17 +158,20 @@ private struct Comparison {
   }
 
   private mutating func conclude(_ bound: TrainingBound) {
-    let promise = bound.isTrivial ? "1 - q = 0" : "log10(1 - q) = \((bound.logRate / log(10)).brief)"
+    let promise =
+      bound.isTrivial ? "1 - q = 0" : "log10(1 - q) = \((bound.logRate / log(10)).brief)"
     let measured =
       sharpest.map { "least decay \($0.decay.brief) per step at k=\($0.step)" }
       ?? "the loss stays within rounding"
-    reason = "\(promise), \(measured)" + (slack.map { ", rates differ by \($0.brief) decades" } ?? "")
+    reason =
+      "\(promise), \(measured)" + (slack.map { ", rates differ by \($0.brief) decades" } ?? "")
     if !bound.isMeaningful {
       conclusion = .meaningless
     } else if let worst = evidence.max(by: { $0.excess < $1.excess }) {
       conclusion = .isFalse
       reason =
-        "\(worst.path): \(worst.actual.precise) above \(worst.reference.precise) ± \(worst.allowed.brief); " + reason
+        "\(worst.path): \(worst.actual.precise) above \(worst.reference.precise) ± \(worst.allowed.brief); "
+        + reason
     } else if bound.isTrivial {
       conclusion = .isTrue(slack: nil)
     } else if let slack {
