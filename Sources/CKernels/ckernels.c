@@ -129,6 +129,13 @@ void oc_gram_gradient(size_t n, const double *packed, const double *x, const dou
   DISPATCH(gram_gradient, n, packed, x, c, y);
 }
 
+double oc_half_square(size_t rows, size_t columns, const double *m, const double *x,
+                      const double *y) {
+  double value;
+  DISPATCH(half_square, rows, columns, m, x, y, &value);
+  return value;
+}
+
 void oc_unroll_forward(const oc_bundle *bundle) { DISPATCH(unroll_forward, bundle); }
 void oc_unroll_backward(const oc_bundle *bundle) { DISPATCH(unroll_backward, bundle); }
 

@@ -259,6 +259,22 @@ KERNEL void OC(gram_gradient)(size_t n, const double *packed, const double *x, c
   OC(apply)(n, packed, x, c, y);
 }
 
+// 1/2 |M x - y|^2 row by row: small matrices are not worth a call into BLAS.
+KERNEL void OC(half_square)(size_t rows, size_t columns, const double *m, const double *x,
+                            const double *y, double *value) {
+  double sum = 0;
+  for (size_t i = 0; i < rows; ++i, m += columns) {
+    vec dot = OC(all)(0);
+    size_t j = 0;
+    for (; j + 8 <= columns; j += 8) dot = OC(fma)(OC(load)(m + j), OC(load)(x + j), dot);
+    double r = OC(total)(dot);
+    for (; j < columns; ++j) r += m[j] * x[j];
+    r -= y[i];
+    sum += r * r;
+  }
+  *value = sum / 2;
+}
+
 // ---------------------------------------------------------------- the angular table
 
 // Bucket of a key: NB - floor(NB / (1 + t)). Conversion, sum and quotient all round monotonely, so

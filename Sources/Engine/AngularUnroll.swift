@@ -139,7 +139,7 @@ public final class AngularUnroll {
     }
     let lanes = bundle * n
     workers = (0..<Swift.min(threads, groupCount)).map { _ in
-      Worker(lanes: lanes, horizon: horizon, rows: problem.largestRowCount)
+      Worker(lanes: lanes, horizon: horizon)
     }
     for i in 0..<count {
       (steps.base + i * n).update(repeating: stepSizes[i], count: n)
@@ -188,8 +188,7 @@ public final class AngularUnroll {
     precondition((0...horizon).contains(t), "step \(t) of \(horizon)")
     return (0..<instances).map { i in
       problem.objective(
-        of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1),
-        residual: workers[0].residual.base)
+        of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1))
     }
   }
 
@@ -282,8 +281,7 @@ public final class AngularUnroll {
           loss +=
             lossWeights.base[t]
             * problem.objective(
-              of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1),
-              residual: worker.residual.base)
+              of: i, at: trajectory.base + row(of: i, at: t, rows: horizon + 1))
         }
         losses.base[i] = loss
       }
@@ -301,16 +299,14 @@ private final class Worker {
   let first: AlignedBuffer
   let second: AlignedBuffer
   let scratch: AlignedBuffer
-  let residual: AlignedBuffer
   let cell: UnsafeMutablePointer<Int32>
 
-  init(lanes: Int, horizon: Int, rows: Int) {
+  init(lanes: Int, horizon: Int) {
     value = AlignedBuffer(lanes * horizon)
     slope = AlignedBuffer(lanes * horizon)
     first = AlignedBuffer(lanes * horizon + 8)
     second = AlignedBuffer(lanes * horizon + 8)
     scratch = AlignedBuffer(3 * lanes)
-    residual = AlignedBuffer(rows)
     cell = .allocate(capacity: lanes * horizon + 8)
     cell.initialize(repeating: 0, count: lanes * horizon + 8)
   }

@@ -1,5 +1,4 @@
 internal import CKernels
-internal import COpenBLAS
 
 /// Least-squares instances 1/2 |M_i x - y_i|^2 of one dimension, with their Gram form.
 public struct LeastSquaresBatch: Sendable {
@@ -12,7 +11,6 @@ public struct LeastSquaresBatch: Sendable {
   /// The Gram matrices A_i = M_i^T M_i.
   public let grams: [GramOperator]
   let linear: AlignedBuffer
-  let largestRowCount: Int
 
   /// Number of instances N.
   public var count: Int { matrices.count }
@@ -37,7 +35,6 @@ public struct LeastSquaresBatch: Sendable {
       let c = matrix.times(target, .transposed)
       (linear.base + i * padded(d)).update(from: c.elements, count: d)
     }
-    largestRowCount = matrices.map(\.rows).max() ?? 0
   }
 
   /// The gradient A_i x - c_i of instance `i`, bitwise that of the fused unroll.
@@ -80,15 +77,8 @@ public struct LeastSquaresBatch: Sendable {
   }
 
   /// 1/2 |M_i x - y_i|^2 by the residual, which keeps its digits near the optimum.
-  func objective(
-    of i: Int, at x: UnsafePointer<Double>, residual: UnsafeMutablePointer<Double>
-  ) -> Double {
-    let matrix = matrices[i]
-    let m = Int32(matrix.rows)
-    let d = Int32(dimension)
-    residual.update(from: targets[i].elements, count: matrix.rows)
-    cblas_dgemv(
-      CblasRowMajor, CblasNoTrans, m, d, 1, matrix.elements, d, x, 1, -1, residual, 1)
-    return cblas_ddot(m, residual, 1, residual, 1) / 2
+  func objective(of i: Int, at x: UnsafePointer<Double>) -> Double {
+    oc_half_square(
+      matrices[i].rows, dimension, matrices[i].elements, x, targets[i].elements)
   }
 }

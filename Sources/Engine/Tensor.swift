@@ -33,6 +33,19 @@ public struct Tensor: Sendable, Hashable {
     return Matrix(rows: shape[0], columns: shape[1], elements: elements)
   }
 
+  /// Adds `scale * other` in place; `other` has the same shape.
+  ///
+  /// Not `daxpy`, which may round once where a product and a sum round twice: training must not
+  /// depend on the BLAS kernel more than it has to.
+  public mutating func add(_ scale: Double, _ other: Tensor) {
+    precondition(shape == other.shape, "sum of shapes \(shape) and \(other.shape)")
+    other.elements.withUnsafeBufferPointer { from in
+      elements.withUnsafeMutableBufferPointer { to in
+        for j in to.indices { to[j] += scale * from[j] }
+      }
+    }
+  }
+
   /// Whether no entry is NaN or infinite.
   public var isFinite: Bool { elements.allSatisfy(\.isFinite) }
 }

@@ -155,7 +155,7 @@ public struct ConvergenceStudy: Sendable {
         return setting
       }
     }
-    for setting in settings {
+    results += try Parallel.map(settings.reversed(), threads: figures.threads) { setting in
       let rule = try setting.rule()
       let objective = try rule.metaObjective(
         on: problem, from: start, horizon: setting.horizon, loss: .last)
@@ -163,18 +163,17 @@ public struct ConvergenceStudy: Sendable {
         ("training engine", RecordedRule(iterates: objective.unroll(rule.parameters).iterates)),
         ("rule", rule),
       ]
-      for (what, candidate) in rules {
-        results.append(
-          AlignmentCheck().run(
-            AlignmentCheck.Subject(
-              label: "\(what), T=\(setting.horizon) step \(setting.stepRule.name)",
-              rule: candidate, reference: GradientDescent(stepRule: setting.stepRule),
-              problem: problem, start: start, horizon: setting.horizon,
-              premise: Premise(
-                "W_L = 0", met: rule.parameters.tensors[2].elements.allSatisfy { $0 == 0 },
-                "all \(setting.width) entries"))))
+      return rules.map { what, candidate in
+        AlignmentCheck().run(
+          AlignmentCheck.Subject(
+            label: "\(what), T=\(setting.horizon) step \(setting.stepRule.name)",
+            rule: candidate, reference: GradientDescent(stepRule: setting.stepRule),
+            problem: problem, start: start, horizon: setting.horizon,
+            premise: Premise(
+              "W_L = 0", met: rule.parameters.tensors[2].elements.allSatisfy { $0 == 0 },
+              "all \(setting.width) entries")))
       }
-    }
+    }.reversed().flatMap { $0 }
     let initializations: [CoordMathDNN.Initialization] = [
       .orthogonal(.outIn), .orthogonal(.inOut), .qr, .qrNonnegative,
     ]
@@ -195,7 +194,7 @@ public struct ConvergenceStudy: Sendable {
     let unit = try scaled.rule().network.lastHidden(gradient: g, x: x)
     let magnitudes = try scaled.rule().network.magnitudes(gradient: g, x: x)
     let depth = scaled.widths.count + 1
-    results += try Parallel.map([5.0, 25, 50, 64, 100], threads: figures.threads) {
+    results += try Parallel.map([25.0, 64, 100], threads: figures.threads) {
       [scaled] scale in
       var setting = scaled
       setting.scale = scale

@@ -15,7 +15,7 @@ public struct FigureStudy: Sendable {
   /// Training steps of the twins with the theorem's step 1/β; no published curve asks for more.
   public var theorySteps = 1000
   /// Weights are kept every so many steps, for the checks that follow.
-  public var snapshotInterval = 100
+  public var snapshotInterval = 500
   /// Runs side by side.
   public var threads = Parallel.coreCount
 
@@ -80,18 +80,17 @@ public struct FigureStudy: Sendable {
       twin.steps = min(steps, theorySteps)
       return twin
     }
-    try work.perform(
-      settings.map { Job(setting: $0) } + theory.map { Job(setting: $0) }
-        + settings.map { Job(setting: $0, twin: .probe) })
+    try work.perform(settings.map { Job(setting: $0) } + theory.map { Job(setting: $0) })
+    try work.performProbes(settings)
 
     // What came out decides what else must be run: bands where the probe moved a curve, then the
     // other draw where a curve is still off, and its own probe and band where that one is shown.
     try work.performBands(settings)
     let off = allCurves.filter { compare($0, $1, work)?.agreement.isExplained == false }
-    try work.perform(off.map { Job(setting: setting($0, $1).withOtherLayout) })
-    let others = off.map { chosen($0, $1, work) }.filter { !settings.contains($0) }
-    try work.perform(others.map { Job(setting: $0, twin: .probe) })
-    try work.performBands(others)
+    let others = unique(off.map { setting($0, $1).withOtherLayout })
+    try work.perform(others.map { Job(setting: $0) })
+    try work.performProbes(others)
+    try work.performBands(unique(off.map { chosen($0, $1, work) }))
 
     let comparisons = figures.map { figure in
       FigureComparison(
@@ -144,6 +143,8 @@ public struct FigureStudy: Sendable {
     let threads: Int
     let progress: @Sendable (Double) -> Void
     private(set) var runs: [Job: TrainingRun] = [:]
+    /// The settings of short probes, by the setting of the run.
+    private var shortened: [TrainingSetting: TrainingSetting] = [:]
 
     init(interval: Int, threads: Int, progress: @escaping @Sendable (Double) -> Void) {
       self.interval = interval
@@ -166,6 +167,22 @@ public struct FigureStudy: Sendable {
       for (job, run) in zip(fresh, results) { runs[job] = run }
     }
 
+    /// The probes of finished runs.
+    ///
+    /// A run whose loss falls at every step gets a short one: descent that never overshoots does
+    /// not amplify, and what it does to rounding shows early. All others are probed to the end.
+    func performProbes(_ settings: [TrainingSetting]) throws {
+      try perform(
+        settings.map { setting in
+          var probed = setting
+          if self[setting]?.isDescending == true {
+            probed.steps = min(setting.steps, Twin.shortProbe)
+            shortened[setting] = probed
+          }
+          return Job(setting: probed, twin: .probe)
+        })
+    }
+
     /// All twins of those settings that their probe moved.
     func performBands(_ settings: [TrainingSetting]) throws {
       try perform(
@@ -175,7 +192,8 @@ public struct FigureStudy: Sendable {
     }
 
     func probeDeviation(_ setting: TrainingSetting) -> Double {
-      guard let run = self[setting], let probe = runs[Job(setting: setting, twin: .probe)]
+      let probed = shortened[setting] ?? setting
+      guard let run = self[setting], let probe = runs[Job(setting: probed, twin: .probe)]
       else { return .nan }
       return zip(run.ratios, probe.ratios).map { abs($0 - $1) }.max() ?? .nan
     }

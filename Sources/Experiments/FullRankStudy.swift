@@ -10,7 +10,7 @@ import Optimization
 /// signed factors (`qr`) the units' kinks separate all Nd inputs at these sizes.
 struct FullRankStudy: Sendable {
   var threads: Int
-  var steps = 150
+  var steps = 60
 
   /// N, b, d, T, widths, η.
   static let sizes: [(Int, Int, Int, Int, [Int], Double)] = [

@@ -57,6 +57,9 @@ public struct Twin: Sendable, Hashable {
   /// The one twin that every curve gets, to find out whether it needs a band.
   public static let probe = Twin(size: 1e-6, seed: 1)
 
+  /// Training steps of the probe of a run whose loss falls at every step.
+  public static let shortProbe = 1000
+
   /// All twins of a band, the probe among them.
   public static let all = Band.sizes.flatMap { size in
     (1...UInt64(Band.seedCount)).map { Twin(size: size, seed: $0) }

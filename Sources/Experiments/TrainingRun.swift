@@ -1,5 +1,6 @@
 public import Catalog
 import Engine
+import Foundation
 public import Optimization
 
 /// What a finished training run left behind.
@@ -35,6 +36,9 @@ public struct TrainingRun: Sendable {
 
   /// F_GD(X_T): the loss at the initial weights, where the rule is gradient descent.
   public var baseline: Double { losses[0] }
+
+  /// Whether the loss falls, or stands still, at every training step.
+  public var isDescending: Bool { zip(losses, losses.dropFirst()).allSatisfy { $1 <= $0 } }
 
   /// (F_GD - F_k) / F_GD for every training step k.
   public var ratios: [Double] { losses.map { (baseline - $0) / baseline } }
@@ -99,6 +103,11 @@ public struct TrainingRun: Sendable {
       isWide
       ? Matrix.product(difference, .plain, difference, .transposed)
       : Matrix.product(difference, .transposed, difference)
+    if side == 2 {
+      // The larger root of a quadratic; called once a training step.
+      let (mean, half) = ((gram[0, 0] + gram[1, 1]) / 2, (gram[0, 0] - gram[1, 1]) / 2)
+      return (mean + hypot(half, gram[0, 1])).squareRoot()
+    }
     return try (gram.symmetricEigenvalues().elements.last ?? 0).squareRoot()
   }
 }

@@ -40,11 +40,7 @@ public struct Parameters: Sendable, Equatable {
 
   /// Adds `scale * other` in place; `other` has the same shapes.
   public mutating func add(_ scale: Double, _ other: Parameters) {
-    for i in tensors.indices {
-      for j in tensors[i].elements.indices {
-        tensors[i].elements[j] += scale * other.tensors[i].elements[j]
-      }
-    }
+    for i in tensors.indices { tensors[i].add(scale, other.tensors[i]) }
   }
 
   /// `self + distance * direction`.

@@ -81,6 +81,10 @@ void oc_pack(size_t d, size_t n, const double *a, double *packed);
 /// y = A x - c at padded order n; c null stands for 0. All pointers 64-byte aligned.
 void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y);
 
+/// 1/2 |M x - y|^2, M rows x columns row-major.
+double oc_half_square(size_t rows, size_t columns, const double *m, const double *x,
+                      const double *y);
+
 /// Instances that run through time side by side: x_{t+1} = x_t - (P_t step) g_t, g_t = A x_t - c.
 ///
 /// Small ones go several at once: each waits for its own last step only. A row holds one vector of

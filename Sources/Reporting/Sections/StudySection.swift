@@ -34,7 +34,8 @@ public struct StudySection: ReportSection {
       """,
       """
       **Twins.** A probe with data changed by \(Number.short(Twin.probe.size)) relative accompanies each \
-      curve. Where it moves the curve by more than \(Number.short(CurveComparison.sensitivity)), a band is \
+      curve; a curve whose loss falls at every step is probed for \(Twin.shortProbe) steps, since descent \
+      that never overshoots does not amplify. Where it moves the curve by more than \(Number.short(CurveComparison.sensitivity)), a band is \
       taken over \(Band.seedCount) seeds at each of \
       \(Band.sizes.map(Number.short).joined(separator: " and ")), widened over k ± \(Band.window).
       """,
