@@ -36,8 +36,19 @@ struct FullRankStudy: Sendable {
     for part in try Parallel.map(settings.reversed(), threads: threads, { try check($0) })
       .reversed()
     { all.append(part) }
+    // With the data scaled down the bound is sharper, and the theorem is put to a real test.
+    for factor in [0.1, 0.01] {
+      try all.append(
+        check(
+          settings[0], on: settings[0].problem().scalingTarget(by: factor),
+          label: "\(name(settings[0])) Y x \(factor)"))
+    }
     all.checks.append(try scaling(settings[0]))
     return all
+  }
+
+  private func name(_ setting: TrainingSetting) -> String {
+    "N=\(setting.instances) d=\(setting.columns) b=\(setting.rows) widths \(setting.widths)"
   }
 
   private func check(
@@ -48,9 +59,7 @@ struct FullRankStudy: Sendable {
     let run = try TrainingRun.run(
       setting, on: problem, recordingEvery: max(1, setting.steps / 6), measuringTravel: true)
     var result = try run.check(features, on: problem)
-    let name =
-      label
-      ?? "N=\(setting.instances) d=\(setting.columns) b=\(setting.rows) widths \(setting.widths)"
+    let name = label ?? name(setting)
     result.checks.append(
       FullRankCheck().run(.init(label: "", activations: features.activations))
         .replayed(by: setting.command))

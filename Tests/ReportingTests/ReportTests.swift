@@ -99,7 +99,7 @@ import Testing
     }
     #expect(summary { _ in }.contains("**2 of 5 curves** agree"))
     #expect(summary { _ in }.contains("**nothing happens at Nd**"))
-    #expect(summary { $0.widths[2].ratios[1] = 0.5 }.contains("**the largest move is at Nd**"))
+    #expect(summary { $0.widths[2].ratios[1] = 0.5 }.contains("the largest move is at Nd"))
     #expect(summary { _ in }.contains("**violated: D1 (1 of 2), I4 (1 of 1)**"))
     #expect(summary { $0.checks = [$0.checks[0]] }.contains("violated: none"))
     #expect(summary { _ in }.contains("p = 1.8 improves by 0.591 and **beats every learned run**"))

@@ -140,7 +140,7 @@ public struct SummarySection: ReportSection {
     return """
       Width: from n_2 = \(jump.below) to n_2 = Nd = \(jump.needed) the ratio after \(jump.step) steps moves by \
       \(across), between other neighbours by up to \(elsewhere): \
-      \(jump.across <= jump.elsewhere ? "**nothing happens at Nd**" : "**the largest move is at Nd**"). \
+      \(jump.across <= jump.elsewhere ? "**nothing happens at Nd**" : "the largest move is at Nd, from one draw of weights each"). \
       [Widths](#widths)
       """
   }
