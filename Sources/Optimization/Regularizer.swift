@@ -1,0 +1,54 @@
+public import Engine
+
+/// The nonsmooth part r of an objective F = f + r: convex, with a proximal operator of its own.
+///
+/// r is the same for all instances of a problem and separates over them.
+public protocol Regularizer: Sendable {
+  /// What reports call it.
+  var name: String { get }
+  /// r at one instance; `x` has its d entries.
+  func value(at x: ArraySlice<Double>) -> Double
+  /// Adds one subgradient of r at `x` (n entries) to `g`: that of least norm.
+  func addSubgradient(at x: Vector, to g: inout Vector)
+  /// Replaces `x` by argmin_u r(u) + ½ Σⱼ (uⱼ - xⱼ)² / pⱼ, with p = `steps`, all positive (n entries).
+  func prox(_ x: inout Vector, steps: Vector)
+}
+
+/// r = 0.
+public struct NoRegularizer: Regularizer {
+  public let name = "none"
+
+  /// Creates it.
+  public init() {}
+
+  public func value(at x: ArraySlice<Double>) -> Double { 0 }
+  public func addSubgradient(at x: Vector, to g: inout Vector) {}
+  public func prox(_ x: inout Vector, steps: Vector) {}
+}
+
+/// r = ρ ‖x‖₁; its prox is the soft threshold sign(x) max(|x| - ρ p, 0).
+public struct L1Norm: Regularizer {
+  public let name = "l1"
+  /// ρ, not negative.
+  public let weight: Double
+
+  /// Creates ρ ‖x‖₁.
+  public init(weight: Double) {
+    precondition(weight >= 0, "weight \(weight) is negative")
+    self.weight = weight
+  }
+
+  public func value(at x: ArraySlice<Double>) -> Double { weight * x.reduce(0) { $0 + abs($1) } }
+
+  public func addSubgradient(at x: Vector, to g: inout Vector) {
+    for j in 0..<x.count where x[j] != 0 { g[j] += x[j] > 0 ? weight : -weight }
+  }
+
+  public func prox(_ x: inout Vector, steps: Vector) {
+    for j in 0..<x.count {
+      let rest = abs(x[j]) - weight * steps[j]
+      // As PyTorch's sign(x) max(|x| - θ, 0), where a negative θ is not clamped.
+      x[j] = rest > 0 && x[j] != 0 ? (x[j] > 0 ? rest : -rest) : 0
+    }
+  }
+}
