@@ -17,6 +17,11 @@ public enum LinearMap: Sendable, Hashable {
     }
   }
 
+  /// Whether all instances have the same matrix.
+  public var isShared: Bool {
+    if case .shared = self { true } else { false }
+  }
+
   /// b, the rows of one instance.
   public var blockRows: Int {
     switch self {

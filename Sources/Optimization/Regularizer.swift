@@ -12,6 +12,13 @@ public protocol Regularizer: Sendable {
   func addSubgradient(at x: Vector, to g: inout Vector)
   /// Replaces `x` by argmin_u r(u) + ½ Σⱼ (uⱼ - xⱼ)² / pⱼ, with p = `steps`, all positive (n entries).
   func prox(_ x: inout Vector, steps: Vector)
+
+  /// r at every instance of `x` (N x d), as a formula: N x 1.
+  func value(of x: Expression) -> Expression
+  /// The subgradient of least norm at `x` (N x d), as a formula: N x d.
+  func subgradient(of x: Expression) -> Expression
+  /// The proximal operator at `x` (N x d), as a formula; `steps` stretches to N x d.
+  func prox(of x: Expression, steps: Expression) -> Expression
 }
 
 /// r = 0.
@@ -24,6 +31,12 @@ public struct NoRegularizer: Regularizer {
   public func value(at x: ArraySlice<Double>) -> Double { 0 }
   public func addSubgradient(at x: Vector, to g: inout Vector) {}
   public func prox(_ x: inout Vector, steps: Vector) {}
+
+  public func value(of x: Expression) -> Expression { x.constant(Matrix(zeros: x.rows, 1)) }
+  public func subgradient(of x: Expression) -> Expression {
+    x.constant(Matrix(zeros: x.rows, x.columns))
+  }
+  public func prox(of x: Expression, steps: Expression) -> Expression { x }
 }
 
 /// r = ρ ‖x‖₁; its prox is the soft threshold sign(x) max(|x| - ρ p, 0).
@@ -50,5 +63,11 @@ public struct L1Norm: Regularizer {
       // As PyTorch's sign(x) max(|x| - θ, 0), where a negative θ is not clamped.
       x[j] = rest > 0 && x[j] != 0 ? (x[j] > 0 ? rest : -rest) : 0
     }
+  }
+
+  public func value(of x: Expression) -> Expression { weight * x.magnitude.rowSums }
+  public func subgradient(of x: Expression) -> Expression { weight * x.sign }
+  public func prox(of x: Expression, steps: Expression) -> Expression {
+    x.softThreshold(weight * steps)
   }
 }
