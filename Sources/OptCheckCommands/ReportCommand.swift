@@ -45,14 +45,14 @@ struct ReportCommand: AsyncParsableCommand {
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
     let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
     let published = try PublishedFigures.load(from: folder)
-    let report = Report.mathL2OConvergence
+    let report = Report<ConvergenceResults>.mathL2OConvergence
     let selection = Selection(only)
     let names = report.names(figures: published.figures)
     for pattern in only where !names.contains(where: Selection([pattern]).matches) {
       throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
     }
     let writer = try ReportWriter(
-      into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
+      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
     if writer.gnuplot == nil { console.note(Gnuplot.advice) }
 
     let results = try study(published, PublishedValues.load(from: folder), selection)

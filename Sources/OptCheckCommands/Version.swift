@@ -24,7 +24,7 @@ struct Version: Codable, CustomStringConvertible {
       blasCore: BLAS.coreName, blasConfiguration: BLAS.configuration,
       formats: [
         "checkpoint": Checkpoint.formatVersion, "reference case": ReferenceCase.formatVersion,
-        "results": Report.resultsFormat,
+        "results": Report<ConvergenceResults>.resultsFormat,
       ])
   }
 

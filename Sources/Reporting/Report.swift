@@ -3,45 +3,15 @@ import Foundation
 import Storage
 
 /// A report: a title and sections in order, each a pure function of results.
-public struct Report: Sendable {
+public struct Report<Results: Sendable>: Sendable {
   /// The report's file name without ending, and the name of the folder for its plots.
   public var name: String
   /// The first heading.
   public var title: String
   /// What it consists of, from the first screen down.
-  public var sections: [any ReportSection]
-
-  /// Creates a report.
-  public init(name: String, title: String, sections: [any ReportSection]) {
-    self.name = name
-    self.title = title
-    self.sections = sections
-  }
-
-  /// Version of the format of `results.json`.
-  public static var resultsFormat: Int { ResultsFile.schema }
-
-  /// Paper A's convergence experiments at d = 32, m = 25, N = 32.
-  public static let mathL2OConvergence = Report(
-    name: "math-l2o-convergence",
-    title: "Math-L2O on least squares: published curves and Theorem 4.3, run again",
-    sections: [
-      SummarySection(),
-      StudySection(),
-      VerdictSection(),
-      FigureSection(),
-      ConstantStepSection(),
-      TheoremSection(),
-      WidthSection(),
-      DescentValueSection(),
-      ReproducibilitySection(),
-      MachineSection(),
-    ])
-
-  /// The names that a selection can pick: sections and figures.
-  public func names(figures: [PublishedFigure]) -> [String] {
-    sections.map(\.id) + figures.map(\.name)
-  }
+  public var sections: [any ReportSection<Results>]
+  /// The contents of `results.json`: everything that the report prints.
+  var encoded: @Sendable (Results, RunRecord) -> Data
 
   /// The report's file name without ending, for a selection of its parts another one than for all.
   public func fileName(_ selection: Selection) -> String {
@@ -49,19 +19,19 @@ public struct Report: Sendable {
   }
 
   /// The sections that `context` asks for.
-  private func wanted(_ context: ReportContext) -> [any ReportSection] {
+  private func wanted(_ context: ReportContext<Results>) -> [any ReportSection<Results>] {
     sections.filter { section in
       ([section.id] + section.parts(context.results)).contains(where: context.selection.matches)
     }
   }
 
   /// The plots that ``markdown(_:)`` refers to, each once.
-  public func plots(_ context: ReportContext) -> [NamedPlot] {
+  public func plots(_ context: ReportContext<Results>) -> [NamedPlot] {
     wanted(context).flatMap { $0.plots(context) }.uniqued
   }
 
   /// The whole report as GitHub-flavoured Markdown.
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<Results>) -> String {
     let wanted = wanted(context)
     let contents = wanted.map { "[\($0.title)](#\($0.id))" }.joined(separator: " · ")
     let head = [
@@ -75,29 +45,63 @@ public struct Report: Sendable {
   }
 }
 
+extension Report where Results == ConvergenceResults {
+  /// Version of the format of `results.json`.
+  public static var resultsFormat: Int { ResultsFile.schema }
+
+  /// Paper A's convergence experiments at d = 32, m = 25, N = 32.
+  public static var mathL2OConvergence: Report {
+    let name = "math-l2o-convergence"
+    return Report(
+      name: name, title: "Math-L2O on least squares: published curves and Theorem 4.3, run again",
+      sections: [
+        SummarySection(),
+        StudySection(),
+        VerdictSection(),
+        FigureSection(),
+        ConstantStepSection(),
+        TheoremSection(),
+        WidthSection(),
+        DescentValueSection(),
+        ReproducibilitySection(),
+        MachineSection(),
+      ],
+      encoded: { JSONFile.encoded(ResultsFile($0, record: $1, report: name)) })
+  }
+
+  /// The names that a selection can pick: sections and figures.
+  public func names(figures: [PublishedFigure]) -> [String] {
+    sections.map(\.id) + figures.map(\.name)
+  }
+}
+
 /// A part of a report with a heading of its own; adding one is a file and a line in a list.
-public protocol ReportSection: Sendable {
+public protocol ReportSection<Results>: Sendable {
+  /// What the section is a function of.
+  associatedtype Results: Sendable
   /// A short name for links and for `--only`.
   var id: String { get }
   /// The heading.
   var title: String { get }
   /// Names of parts that can be asked for alone.
-  func parts(_ results: ConvergenceResults) -> [String]
+  func parts(_ results: Results) -> [String]
   /// The plots that the section's text refers to.
-  func plots(_ context: ReportContext) -> [NamedPlot]
+  func plots(_ context: ReportContext<Results>) -> [NamedPlot]
   /// The section's text, without its heading; a pure function.
-  func markdown(_ context: ReportContext) -> String
+  func markdown(_ context: ReportContext<Results>) -> String
 }
 
 extension ReportSection {
   /// None.
-  public func parts(_ results: ConvergenceResults) -> [String] { [] }
+  public func parts(_ results: Results) -> [String] { [] }
 
   /// None.
-  public func plots(_ context: ReportContext) -> [NamedPlot] { [] }
+  public func plots(_ context: ReportContext<Results>) -> [NamedPlot] { [] }
+}
 
+extension ReportSection where Results == ConvergenceResults {
   /// The block that tells how to make this section again.
-  func replay(_ context: ReportContext, only name: String? = nil) -> String {
+  func replay(_ context: ReportContext<Results>, only name: String? = nil) -> String {
     Markdown.commands(["\(context.results.study.baseCommand) --only \(name ?? id)"])
   }
 }
@@ -117,9 +121,9 @@ public struct NamedPlot: Sendable, Hashable {
 }
 
 /// All that a section may look at.
-public struct ReportContext: Sendable {
+public struct ReportContext<Results: Sendable>: Sendable {
   /// What was found.
-  public var results: ConvergenceResults
+  public var results: Results
   /// On what it was found.
   public var record: RunRecord
   /// Which parts are wanted.
@@ -129,7 +133,7 @@ public struct ReportContext: Sendable {
 
   /// Creates a context.
   public init(
-    results: ConvergenceResults, record: RunRecord, selection: Selection = .everything,
+    results: Results, record: RunRecord, selection: Selection = .everything,
     plotFolder: String?
   ) {
     self.results = results

@@ -1,4 +1,4 @@
-public import Experiments
+import Experiments
 public import Foundation
 public import Storage
 
@@ -6,11 +6,11 @@ public import Storage
 ///
 /// Everything is rendered in memory first. Then the plots are written, then `results.json`, and last
 /// the Markdown that refers to them, each file atomically.
-public struct ReportWriter: Sendable {
+public struct ReportWriter<Results: Sendable>: Sendable {
   /// Where the Markdown goes; plots and `results.json` go to a folder beside it that has its name.
   public let folder: URL
   /// The report.
-  public let report: Report
+  public let report: Report<Results>
   /// What is wanted of it.
   public let selection: Selection
   /// Draws the plots; nil for tables only.
@@ -20,7 +20,7 @@ public struct ReportWriter: Sendable {
   ///
   /// - Throws: `StorageError.unwritable` naming the folder or the file in the way.
   public init(
-    _ report: Report = .mathL2OConvergence, into folder: URL, selection: Selection = .everything,
+    _ report: Report<Results>, into folder: URL, selection: Selection = .everything,
     gnuplot: Gnuplot? = .find()
   ) throws(StorageError) {
     self.folder = folder
@@ -65,7 +65,7 @@ public struct ReportWriter: Sendable {
   ///
   /// - Throws: `GnuplotError` for a plot that gnuplot refuses.
   public func rendered(
-    _ results: ConvergenceResults, record: RunRecord
+    _ results: Results, record: RunRecord
   ) throws(GnuplotError) -> [(file: URL, content: Data)] {
     let context = ReportContext(
       results: results, record: record, selection: selection,
@@ -78,7 +78,7 @@ public struct ReportWriter: Sendable {
       }
     }
     files.append(
-      (resultsFile, JSONFile.encoded(ResultsFile(results, record: record, report: report.name))))
+      (resultsFile, report.encoded(results, record)))
     files.append((markdownFile, Data(report.markdown(context).utf8)))
     return files
   }
@@ -88,7 +88,7 @@ public struct ReportWriter: Sendable {
   /// - Returns: The files written.
   /// - Throws: `GnuplotError` before anything is written, or `StorageError.unwritable`.
   @discardableResult
-  public func write(_ results: ConvergenceResults, record: RunRecord) throws -> [URL] {
+  public func write(_ results: Results, record: RunRecord) throws -> [URL] {
     let files = try rendered(results, record: record)
     for (file, content) in files { try AtomicFile.write(content, to: file) }
     return files.map(\.file)

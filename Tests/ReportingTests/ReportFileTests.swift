@@ -17,7 +17,7 @@ import Testing
 
   @Test func filesAreWrittenAndTheSameTwice() throws {
     try scratch { folder in
-      let writer = try ReportWriter(into: folder, gnuplot: nil)
+      let writer = try ReportWriter(.mathL2OConvergence, into: folder, gnuplot: nil)
       try writer.write(Sample.results, record: Sample.record)
       let first = try Data(contentsOf: writer.resultsFile)
       let text = try String(contentsOf: writer.markdownFile, encoding: .utf8)
@@ -38,7 +38,7 @@ import Testing
   @Test(.enabled(if: Gnuplot.find() != nil, "needs gnuplot"))
   func plotsAreWrittenToo() throws {
     try scratch { folder in
-      let writer = try ReportWriter(into: folder)
+      let writer = try ReportWriter(.mathL2OConvergence, into: folder)
       let files = try writer.write(Sample.results, record: Sample.record)
       #expect(files.last == writer.markdownFile)
       #expect(
@@ -52,10 +52,11 @@ import Testing
   /// A plot that cannot be drawn leaves the old report as it was.
   @Test func nothingIsHalfWritten() throws {
     try scratch { folder in
-      try ReportWriter(into: folder, gnuplot: nil).write(Sample.results, record: Sample.record)
+      try ReportWriter(.mathL2OConvergence, into: folder, gnuplot: nil).write(
+        Sample.results, record: Sample.record)
       let before = try names(folder)
       let broken = Gnuplot(executable: URL(fileURLWithPath: "/bin/false"))
-      let writer = try ReportWriter(into: folder, gnuplot: broken)
+      let writer = try ReportWriter(.mathL2OConvergence, into: folder, gnuplot: broken)
       #expect(throws: GnuplotError.self) {
         try writer.write(Sample.results, record: Sample.record)
       }
@@ -70,20 +71,23 @@ import Testing
       let file = folder.appendingPathComponent("file")
       try Data().write(to: file)
       for place in [file, file.appendingPathComponent("Reports")] {
-        let error = #expect(throws: StorageError.self) { _ = try ReportWriter(into: place) }
+        let error = #expect(throws: StorageError.self) {
+          _ = try ReportWriter(.mathL2OConvergence, into: place)
+        }
         let line = try #require(error?.description)
         #expect(line.contains(place.path) && !line.contains("\n"), "\(line)")
       }
       let inTheWay = folder.appendingPathComponent("math-l2o-convergence.md")
       try FileManager.default.createDirectory(at: inTheWay, withIntermediateDirectories: true)
       #expect(throws: StorageError.unwritable(path: inTheWay.path, reason: "it is a folder")) {
-        _ = try ReportWriter(into: folder)
+        _ = try ReportWriter(.mathL2OConvergence, into: folder)
       }
     }
   }
 
   private func json() throws -> [String: Any] {
     let writer = try ReportWriter(
+      .mathL2OConvergence,
       into: FileManager.default.temporaryDirectory
         .appendingPathComponent("optcheck-report-\(UUID().uuidString)"), gnuplot: nil)
     defer { try? FileManager.default.removeItem(at: writer.folder) }

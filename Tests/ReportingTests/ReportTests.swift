@@ -4,10 +4,10 @@ import TestSupport
 import Testing
 
 @Suite struct ReportTests {
-  private let report = Report.mathL2OConvergence
+  private let report = Report<ConvergenceResults>.mathL2OConvergence
 
   /// A section is compared with a text that a person has read.
-  @Test(arguments: Report.mathL2OConvergence.sections.map(\.id))
+  @Test(arguments: Report<ConvergenceResults>.mathL2OConvergence.sections.map(\.id))
   func sectionIsGolden(id: String) throws {
     let section = try #require(report.sections.first { $0.id == id })
     let text = section.markdown(Sample.context())
@@ -33,7 +33,10 @@ import Testing
   }
 
   /// Every picture is drawn and every drawing shown, once, in the whole and in each part.
-  @Test(arguments: ["*"] + Report.mathL2OConvergence.sections.map(\.id) + ["figure-9a"])
+  @Test(
+    arguments: ["*"] + Report<ConvergenceResults>.mathL2OConvergence.sections.map(\.id) + [
+      "figure-9a"
+    ])
   func picturesAreDrawn(part: String) {
     let context = Sample.context(only: [part])
     let images = report.markdown(context).matches(of: /\]\(math-l2o-convergence\/([^)]+)\.svg\)/)

@@ -134,8 +134,8 @@ enum Sample {
 
   static func context(
     _ results: ConvergenceResults = results, only: [String] = [], plots: Bool = true
-  ) -> ReportContext {
-    ReportContext(
+  ) -> ReportContext<ConvergenceResults> {
+    ReportContext<ConvergenceResults>(
       results: results, record: record, selection: Selection(only),
       plotFolder: plots ? "math-l2o-convergence" : nil)
   }

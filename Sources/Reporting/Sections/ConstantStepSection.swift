@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// Gradient descent with a constant factor on its step: the baseline that nobody plots.
@@ -9,7 +9,7 @@ public struct ConstantStepSection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func plots(_ context: ReportContext) -> [NamedPlot] {
+  public func plots(_ context: ReportContext<ConvergenceResults>) -> [NamedPlot] {
     let rows = context.results.constantSteps
     guard !rows.isEmpty else { return [] }
     var series: [Plot.Series] = []
@@ -38,7 +38,7 @@ public struct ConstantStepSection: ReportSection {
     ]
   }
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let rows = context.results.constantSteps
     var table = Markdown.Table([
       ("T", .right), ("p", .right), ("Improvement over GD", .right), ("Authors' classes", .right),

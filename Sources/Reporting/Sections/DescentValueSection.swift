@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// F(X_T) of plain gradient descent, ours and published.
@@ -9,7 +9,7 @@ public struct DescentValueSection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     var table = Markdown.Table(
       "T",
       numbers: [

@@ -17,17 +17,17 @@ public struct FigureSection: ReportSection {
   }
 
   /// The figures that are asked for, by this section's name or by their own.
-  private func wanted(_ context: ReportContext) -> [FigureComparison] {
+  private func wanted(_ context: ReportContext<ConvergenceResults>) -> [FigureComparison] {
     context.results.figures.filter { figure in
       [id, figure.figure.name].contains(where: context.selection.matches)
     }
   }
 
-  public func plots(_ context: ReportContext) -> [NamedPlot] {
+  public func plots(_ context: ReportContext<ConvergenceResults>) -> [NamedPlot] {
     wanted(context).map { NamedPlot($0.figure.name, Self.plot($0)) }
   }
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     """
     Relative improvement over gradient descent, (F_GD − F_k) / F_GD, after k training steps; F at the last \
     iterate X_T. Lines: this run. Marks: published. Filled: what twins with data changed by rounding-size \
@@ -40,7 +40,9 @@ public struct FigureSection: ReportSection {
     """ + wanted(context).map { body($0, context) }.joined()
   }
 
-  private func body(_ figure: FigureComparison, _ context: ReportContext) -> String {
+  private func body(_ figure: FigureComparison, _ context: ReportContext<ConvergenceResults>)
+    -> String
+  {
     let name = figure.figure.name
     return "<a id=\"\(name)\"></a>\n\n### \(Self.heading(figure.figure))\n\n"
       + context.image(name, Self.plot(figure).title)

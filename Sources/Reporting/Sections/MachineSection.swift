@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// Machine and times: the one section that another run may change.
@@ -9,7 +9,7 @@ public struct MachineSection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let record = context.record
     var facts = Markdown.Table([("What", .left), ("Value", .left)])
     for (name, value) in [

@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// The nine variables of a reproducibility review, for the paper and for this run.
@@ -64,7 +64,7 @@ public struct ReproducibilitySection: ReportSection {
     ]
   }
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     var table = Markdown.Table([("Variable", .left), ("The paper", .left), ("This run", .left)])
     for entry in Self.card(context.results) {
       table.add([

@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// What was run.
@@ -9,7 +9,7 @@ public struct StudySection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let results = context.results
     let study = results.study
     let horizons = results.figures.map(\.figure.horizon).uniqued.sorted()

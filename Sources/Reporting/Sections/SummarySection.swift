@@ -1,5 +1,5 @@
 import Checks
-import Experiments
+public import Experiments
 import Storage
 
 /// The first screen: what was reproduced, what holds, what does not.
@@ -10,7 +10,7 @@ public struct SummarySection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let results = context.results
     let findings = Findings(results)
     let study = results.study
@@ -168,16 +168,16 @@ public struct SummarySection: ReportSection {
   }
 
   /// The figure that the first screen shows.
-  private func shown(_ context: ReportContext) -> FigureComparison? {
+  private func shown(_ context: ReportContext<ConvergenceResults>) -> FigureComparison? {
     let figures = context.results.figures
     return figures.first { $0.figure.paperFigure == "5a" } ?? figures.first
   }
 
-  private func picture(_ context: ReportContext) -> String {
+  private func picture(_ context: ReportContext<ConvergenceResults>) -> String {
     shown(context).map { context.image($0.figure.name, FigureSection.plot($0).title) } ?? ""
   }
 
-  public func plots(_ context: ReportContext) -> [NamedPlot] {
+  public func plots(_ context: ReportContext<ConvergenceResults>) -> [NamedPlot] {
     shown(context).map { [NamedPlot($0.figure.name, FigureSection.plot($0))] } ?? []
   }
 }

@@ -1,5 +1,5 @@
 import Checks
-import Experiments
+public import Experiments
 import Storage
 
 /// Theorem 4.3: its premises, measured, and its bound beside the loss.
@@ -10,7 +10,7 @@ public struct TheoremSection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func plots(_ context: ReportContext) -> [NamedPlot] {
+  public func plots(_ context: ReportContext<ConvergenceResults>) -> [NamedPlot] {
     let rows = context.results.theorem.filter {
       $0.boundLogGap.isFinite && $0.measuredLogGap.isFinite
     }
@@ -36,7 +36,7 @@ public struct TheoremSection: ReportSection {
     ]
   }
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     // By setting, as tables are read.
     let rows = context.results.theorem.sorted {
       ($0.horizon, $0.scale, -$0.metaStepSize) < ($1.horizon, $1.scale, -$1.metaStepSize)
@@ -71,7 +71,7 @@ public struct TheoremSection: ReportSection {
   }
 
   /// The premises as the check of this theorem found them.
-  private func premises(_ context: ReportContext) -> String {
+  private func premises(_ context: ReportContext<ConvergenceResults>) -> String {
     guard let own = ClaimSummary.all(context.results.checks).first(where: { $0.claim.id == "T3" }),
       !own.premises.isEmpty
     else { return "" }

@@ -1,5 +1,5 @@
 import Checks
-import Experiments
+public import Experiments
 import Storage
 
 /// Claims and verdicts, with every subject in a fold of its claim.
@@ -10,7 +10,7 @@ public struct VerdictSection: ReportSection {
   /// Creates the section.
   public init() {}
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let claims = ClaimSummary.all(context.results.checks)
     guard !claims.isEmpty else { return "No claim was checked.\n\n" + replay(context) }
     var table = Markdown.Table(

@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 import Storage
 
 /// The width of the wide layer, and whether anything changes at Nd.
@@ -39,7 +39,7 @@ public struct WidthSection: ReportSection {
       elsewhere: elsewhere)
   }
 
-  public func markdown(_ context: ReportContext) -> String {
+  public func markdown(_ context: ReportContext<ConvergenceResults>) -> String {
     let rows = context.results.widths
     guard let first = rows.first else { return "No width was run.\n\n" + replay(context) }
     var table = Markdown.Table(
