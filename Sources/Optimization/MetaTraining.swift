@@ -75,6 +75,17 @@ public struct MetaTraining: Sendable, Hashable {
     return evaluation
   }
 
+  /// Counts a training step whose gradient is absent: its loss is kept, no weight moves.
+  public func skip(_ state: inout TrainingState, loss: Double) {
+    precondition(!state.isFinished(self), "training is over")
+    state.losses.append(loss)
+    let step = state.losses.count - 1
+    if !loss.isFinite { state.stop = .nonFinite(step: step) }
+    if state.stop == nil, state.losses.count == stepCount {
+      state.stop = .horizonReached(stepCount)
+    }
+  }
+
   /// The last evaluation: weights that an update left as they were need no second one.
   ///
   /// A saturated network has gradients too small to change a weight; thousands of training steps
