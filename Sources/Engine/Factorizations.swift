@@ -118,6 +118,37 @@ extension Matrix {
     try singularValues().elements.first ?? 0
   }
 
+  /// The largest singular value squared: the largest eigenvalue of the smaller Gram matrix.
+  ///
+  /// An order of magnitude faster than the singular values, and the square is formed without a
+  /// root between. The error is a few units of roundoff times the order of the Gram matrix.
+  /// - Throws: `EngineError.notFinite`, `EngineError.notConverged`.
+  public func squaredSpectralNorm() throws(EngineError) -> Double {
+    try requireFinite()
+    let gram = rows < columns ? transposed.gram() : gram()
+    return try gram.largestSymmetricEigenvalue()
+  }
+
+  /// The largest eigenvalue of a symmetric matrix, by `dsyevr`; reads the lower triangle.
+  ///
+  /// - Throws: `EngineError.notFinite`, `EngineError.notConverged`.
+  public func largestSymmetricEigenvalue() throws(EngineError) -> Double {
+    requireSquare()
+    try requireFinite()
+    guard rows > 0 else { return 0 }
+    var a = elements
+    var found: Int32 = 0
+    var w = [Double](repeating: 0, count: rows)
+    var support = [Int32](repeating: 0, count: 2 * rows)
+    BLAS.start()
+    let n = Int32(rows)
+    let info = LAPACKE_dsyevr(
+      LAPACK_ROW_MAJOR, Job.none, CChar(UInt8(ascii: "I")), Job.lower, n, &a, n, 0, 0, n, n, 0,
+      &found, &w, nil, n, &support)
+    try requireConverged(info, "dsyevr")
+    return w[0]
+  }
+
   /// The number of singular values above `tolerance` times the largest.
   ///
   /// `tolerance` is relative; by default `rankTolerance`, below which a value may be all rounding.

@@ -119,7 +119,7 @@ extension LeastSquares {
   }
 
   /// Columns divided by their 2-norms, every intermediate a float32.
-  private static func unitColumnsInSingle(_ matrix: Matrix) -> Matrix {
+  static func unitColumnsInSingle(_ matrix: Matrix) -> Matrix {
     var result = matrix
     for j in 0..<matrix.columns {
       var sum: Float = 0

@@ -5,7 +5,7 @@ public import Optimization
 ///
 /// The setting of paper A (its quadratic family) with Mᵢ of b rows and d columns; the reference
 /// code calls it `QuadraticUnconstrained`.
-public struct LeastSquares: TwiceDifferentiableProblem {
+public struct LeastSquares: LinearModelProblem {
   /// How gradients are formed.
   public enum GradientForm: Sendable, Hashable {
     /// A x - c with A = MᵀM and c = Mᵀy: half the memory traffic, for training.
@@ -72,10 +72,29 @@ public struct LeastSquares: TwiceDifferentiableProblem {
       targets: matrices.indices.map { Vector(Array(target.elements[($0 * b)..<(($0 + 1) * b)])) })
   }
 
+  public var map: LinearMap { .blocks(matrix) }
+
   public var instanceCount: Int { matrix.blocks.count }
   public var dimension: Int { matrix.columns }
   /// b, the rows of one instance.
   public var rowsPerInstance: Int { matrix.blockRows }
+
+  public func instances(_ range: Range<Int>) -> LeastSquares { LeastSquares(self, range) }
+
+  /// The instances of `whole` in `range`, whose constants need no second computation.
+  private init(_ whole: LeastSquares, _ range: Range<Int>) {
+    let (b, d) = (whole.rowsPerInstance, whole.coordinatesPerInstance)
+    name = whole.name
+    matrix = BlockDiagonal(Array(whole.matrix.blocks[range]))
+    target = whole.target.block(range, of: b)
+    generatingPoint = whole.generatingPoint?.block(range, of: d)
+    gradientForm = whole.gradientForm
+    smoothness = Array(whole.smoothness[range])
+    minimumValue = whole.minimumValue
+    batch = LeastSquaresBatch(
+      matrices: matrix.blocks,
+      targets: range.map { whole.target.block($0..<($0 + 1), of: b) })
+  }
 
   /// The residual M x - Y, Nb entries.
   public func residual(at x: Vector) -> Vector { matrix.times(x) - target }
@@ -115,6 +134,10 @@ public enum ProblemError: Error, Sendable, Equatable, CustomStringConvertible {
   case notFinite(problem: String, array: String)
   /// A size is out of range.
   case size(problem: String, name: String, value: Int, accepted: String)
+  /// A weight is negative or not finite.
+  case weight(problem: String, name: String, value: Double)
+  /// A label is neither 0 nor 1.
+  case label(problem: String, index: Int, value: Double)
 
   /// One line that names the culprit and what is accepted.
   public var description: String {
@@ -126,6 +149,10 @@ public enum ProblemError: Error, Sendable, Equatable, CustomStringConvertible {
       "problem '\(problem)': \(array) holds NaN or infinity; all entries must be finite"
     case .size(let problem, let name, let value, let accepted):
       "problem '\(problem)': \(name) = \(value); accepted: \(accepted)"
+    case .weight(let problem, let name, let value):
+      "problem '\(problem)': \(name) = \(value); accepted: finite numbers from 0"
+    case .label(let problem, let index, let value):
+      "problem '\(problem)': label \(index) is \(value); accepted: 0, 1"
     }
   }
 }
