@@ -1,4 +1,4 @@
-import Engine
+public import Engine
 import Foundation
 public import Optimization
 
