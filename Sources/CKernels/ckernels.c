@@ -145,8 +145,8 @@ void oc_panel(size_t rows, size_t depth, size_t columns, const double *packed, c
 }
 
 void oc_outer(size_t rows, size_t columns, size_t n, const double *a, size_t width,
-              const double *b, size_t stride, double *sums, size_t pitch) {
-  DISPATCH(outer, rows, columns, n, a, width, b, stride, sums, pitch);
+              const double *b, size_t stride, double *sums, size_t pitch, double *tail) {
+  DISPATCH(outer, rows, columns, n, a, width, b, stride, sums, pitch, tail);
 }
 
 void oc_row_sums(size_t rows, size_t n, const double *a, size_t width, double *sums,

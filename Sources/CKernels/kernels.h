@@ -88,9 +88,8 @@ INLINE vec OC(spread)(unsigned bits, vec others, const double *from) {
 // e^x to 1 ulp for x <= 1000: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor to degree 13 (remainder
 // 4e-18) in a tree, since several such chains run at a time but not enough to hide thirteen steps.
 // Results run smoothly into 0 and infinity. NaN stays NaN.
-INLINE vec OC(exp)(vec x) {
+INLINE vec OC(exp_in_range)(vec x) {
   const vec magic = OC(all)(6755399441055744.0);
-  x = OC(pick)(x < -1000.0, OC(all)(-1000.0), x);
   vec shifted = OC(fma)(x, OC(all)(1.4426950408889634), magic);
   vec kd = shifted - magic;
   vec r = OC(fma)(kd, OC(all)(-6.93147180369123816490e-01), x);
@@ -110,6 +109,10 @@ INLINE vec OC(exp)(vec x) {
   ivec k = (ivec)shifted - (ivec)magic, half = k >> 1, rest = k - half;
   return p * (vec)((half + 1023) << 52) * (vec)((rest + 1023) << 52);
 #endif
+}
+
+INLINE vec OC(exp)(vec x) {
+  return OC(exp_in_range)(OC(pick)(x < -1000.0, OC(all)(-1000.0), x));
 }
 
 // ln(1 + e) for 0 <= e <= 1 as 2 artanh(e / (2 + e)); the argument is at most 1/3.
@@ -172,11 +175,10 @@ KERNEL void OC(map_evaluate)(int32_t map, size_t n, const double *z, double *val
 
 // ---------------------------------------------------------------- a layer of an LSTM
 
-// e^(-|z|), 0 beyond 460 as in the maps above.
+// e^(-|z|), and e^-460 = 1e-200 beyond, which no sum feels and which is far from subnormal.
 INLINE vec OC(decay)(vec z) {
   vec x = (vec)((ivec)z | (ivec)OC(all)(-0.0));
-  ivec vanishes = x < -460.0;
-  return OC(pick)(vanishes, OC(all)(0.0), OC(exp)(OC(pick)(vanishes, OC(all)(-460.0), x)));
+  return OC(exp_in_range)(OC(pick)(x < -460.0, OC(all)(-460.0), x));
 }
 
 // e^(-2 |z|) - 1 without cancellation: 2^k q + (2^k - 1), and -1 beyond 40.
@@ -204,9 +206,9 @@ INLINE vec OC(with_sign)(vec size, vec sign) {
 }
 
 typedef struct {
-  vec i, f, g, o;    // the gates
-  vec ni, nf, no;    // 1 - i, 1 - f, 1 - o
-  vec c, t;          // the next cell, and its tanh
+  vec i, f, g, o;  // the gates
+  vec si, sf, so;  // i (1 - i), f (1 - f), o (1 - o)
+  vec c, t;        // the next cell, and its tanh
 } OC(gates);
 
 // The gates of eight coordinates from their sums. Denominators lie in [1, 2], so four quotients
@@ -218,11 +220,10 @@ INLINE OC(gates) OC(gates_of)(vec ai, vec af, vec ag, vec ao, vec c) {
   vec first = di * df, second = d_o * dg, inverse = 1.0 / (first * second);
   vec qi = inverse * (df * second), qf = inverse * (di * second);
   vec qo = inverse * (first * dg), qg = inverse * (first * d_o);
-  vec si = ei * qi, sf = ef * qf, so = eo * qo;
-  ivec pi = ai >= 0.0, pf = af >= 0.0, po = ao >= 0.0;
-  v.i = OC(pick)(pi, qi, si), v.ni = OC(pick)(pi, si, qi);
-  v.f = OC(pick)(pf, qf, sf), v.nf = OC(pick)(pf, sf, qf);
-  v.o = OC(pick)(po, qo, so), v.no = OC(pick)(po, so, qo);
+  vec ri = ei * qi, rf = ef * qf, ro = eo * qo;
+  v.i = OC(pick)(ai >= 0.0, qi, ri), v.si = ri * qi;
+  v.f = OC(pick)(af >= 0.0, qf, rf), v.sf = rf * qf;
+  v.o = OC(pick)(ao >= 0.0, qo, ro), v.so = ro * qo;
   v.g = OC(with_sign)(-m * qg, ag);
   v.c = OC(fma)(v.f, c, v.i * v.g);
   vec n = OC(decay_minus_one)(v.c);
@@ -335,10 +336,10 @@ KERNEL void OC(layer_backward)(const oc_layer *in, const double *hbar, const dou
         vec total = OC(load_lanes)(cbar + at, lanes) + h * y.o * (1.0 - y.t * y.t);
         double *to = sumbar + unit * width + place;
         const size_t gate = in->hidden * width;
-        OC(store)(to, total * y.g * y.i * y.ni);
-        OC(store)(to + gate, total * c * y.f * y.nf);
+        OC(store)(to, total * y.g * y.si);
+        OC(store)(to + gate, total * c * y.sf);
         OC(store)(to + 2 * gate, total * y.i * (1.0 - y.g) * (1.0 + y.g));
-        OC(store)(to + 3 * gate, h * y.t * y.o * y.no);
+        OC(store)(to + 3 * gate, h * y.t * y.so);
         if (cellbar)
           OC(store_lanes)(cellbar + at, OC(load_lanes)(cellbar + at, lanes) + total * y.f, lanes);
       }
@@ -362,9 +363,9 @@ KERNEL void OC(layer_tangent)(const oc_layer *in, const double *sumdot, const do
         OC(gates) y =
           OC(gates_of)(sums[s][v], sums[2 + s][v], sums[4 + s][v], sums[6 + s][v], c);
         const double *from = sumdot + unit * width + place;
-        vec i = OC(load)(from) * y.i * y.ni, f = OC(load)(from + gate) * y.f * y.nf;
+        vec i = OC(load)(from) * y.si, f = OC(load)(from + gate) * y.sf;
         vec g = OC(load)(from + 2 * gate) * (1.0 - y.g) * (1.0 + y.g);
-        vec o = OC(load)(from + 3 * gate) * y.o * y.no;
+        vec o = OC(load)(from + 3 * gate) * y.so;
         vec next = f * c + y.f * cd + i * y.g + y.i * g;
         OC(store_lanes)(cdotnext + at, next, lanes);
         OC(store_lanes)(hdotnext + at, o * y.t + y.o * (1.0 - y.t * y.t) * next, lanes);
@@ -396,33 +397,54 @@ KERNEL void OC(panel)(size_t rows, size_t depth, size_t columns, const double *p
   }
 }
 
-// Sixteen inner products of rows, four of `a` with four of `b`, over whole vectors.
-INLINE void OC(inner)(size_t rows, size_t columns, size_t n, const double *a, size_t width,
-                      const double *b, size_t stride, double *sums, size_t pitch) {
-  vec total[4][4] = {{{0}}};
-  size_t j = 0;
-  for (; j + 8 <= n; j += 8) {
-    vec x[4], y[4];
-    UNROLL for (size_t r = 0; r < 4; ++r) x[r] = OC(load)(a + (r < rows ? r : 0) * width + j);
-    UNROLL for (size_t r = 0; r < 4; ++r) y[r] = OC(load)(b + (r < columns ? r : 0) * stride + j);
-    UNROLL for (size_t r = 0; r < 4; ++r)
-      UNROLL for (size_t s = 0; s < 4; ++s) total[r][s] = OC(fma)(x[r], y[s], total[r][s]);
+// Up to sixteen inner products of rows, four of `a` with four of `b`, over whole vectors.
+#define OC_INNER(m, k)                                                                             \
+  INLINE void OC(inner_##m##k)(size_t n, const double *a, size_t width, const double *b,           \
+                               size_t stride, double *sums, size_t pitch) {                        \
+    vec total[m][k];                                                                               \
+    UNROLL for (int r = 0; r < m; ++r) UNROLL for (int s = 0; s < k; ++s) total[r][s] = OC(all)(0); \
+    for (size_t j = 0; j < n; j += 8) {                                                            \
+      vec x[m], y[k];                                                                              \
+      UNROLL for (int r = 0; r < m; ++r) x[r] = OC(load)(a + (size_t)r * width + j);               \
+      UNROLL for (int s = 0; s < k; ++s) y[s] = OC(load)(b + (size_t)s * stride + j);              \
+      UNROLL for (int r = 0; r < m; ++r)                                                           \
+        UNROLL for (int s = 0; s < k; ++s) total[r][s] = OC(fma)(x[r], y[s], total[r][s]);         \
+    }                                                                                              \
+    UNROLL for (int r = 0; r < m; ++r)                                                             \
+      UNROLL for (int s = 0; s < k; ++s)                                                           \
+        sums[(size_t)r * pitch + (size_t)s] += OC(total)(total[r][s]);                             \
   }
-  if (j < n)
-    for (size_t r = 0; r < rows; ++r)
-      for (size_t s = 0; s < columns; ++s)
-        total[r][s] += OC(load_lanes)(a + r * width + j, n - j) *
-                       OC(load_lanes)(b + s * stride + j, n - j);
-  for (size_t r = 0; r < rows; ++r)
-    for (size_t s = 0; s < columns; ++s) sums[r * pitch + s] += OC(total)(total[r][s]);
+OC_INNER(4, 5)
+OC_INNER(4, 1)
+OC_INNER(1, 1)
+#undef OC_INNER
+
+// Sums over n entries, a multiple of 8.
+INLINE void OC(outer_whole)(size_t rows, size_t columns, size_t n, const double *a, size_t width,
+                            const double *b, size_t stride, double *sums, size_t pitch) {
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    size_t k = 0;
+    for (; k + 5 <= columns; k += 5)
+      OC(inner_45)(n, a + i * width, width, b + k * stride, stride, sums + i * pitch + k, pitch);
+    for (; k < columns; ++k)
+      OC(inner_41)(n, a + i * width, width, b + k * stride, stride, sums + i * pitch + k, pitch);
+  }
+  for (; i < rows; ++i)
+    for (size_t k = 0; k < columns; ++k)
+      OC(inner_11)(n, a + i * width, width, b + k * stride, stride, sums + i * pitch + k, pitch);
 }
 
+// The last entries of each row of b go through `tail` (columns x 8), padded with zeros; those of a
+// are zero in its own padding.
 KERNEL void OC(outer)(size_t rows, size_t columns, size_t n, const double *a, size_t width,
-                      const double *b, size_t stride, double *sums, size_t pitch) {
-  for (size_t i = 0; i < rows; i += 4)
-    for (size_t k = 0; k < columns; k += 4)
-      OC(inner)(rows - i < 4 ? rows - i : 4, columns - k < 4 ? columns - k : 4, n, a + i * width,
-                width, b + k * stride, stride, sums + i * pitch + k, pitch);
+                      const double *b, size_t stride, double *sums, size_t pitch, double *tail) {
+  size_t whole = n & ~(size_t)7;
+  OC(outer_whole)(rows, columns, whole, a, width, b, stride, sums, pitch);
+  if (whole == n) return;
+  for (size_t k = 0; k < columns; ++k)
+    OC(store)(tail + 8 * k, OC(load_lanes)(b + k * stride + whole, n - whole));
+  OC(outer_whole)(rows, columns, 8, a + whole, width, tail, 8, sums, pitch);
 }
 
 KERNEL void OC(row_sums)(size_t rows, size_t n, const double *a, size_t width, double *sums,

@@ -76,6 +76,15 @@ extension Problem {
 
 /// A problem whose curvature can be applied to a vector: what backpropagation through steps needs.
 public protocol TwiceDifferentiableProblem: Problem {
+  /// The values of f at every instance, and its gradient, which share most of their work.
+  func smoothValuesAndGradient(at x: Vector) -> (values: [Double], gradient: Vector)
   /// Overwrites `h` with ∇²f(x) `v`; all have n entries.
   func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector)
+}
+
+extension TwiceDifferentiableProblem {
+  /// One after the other.
+  public func smoothValuesAndGradient(at x: Vector) -> (values: [Double], gradient: Vector) {
+    (smoothValues(at: x), gradient(at: x))
+  }
 }

@@ -12,9 +12,27 @@ public struct ProblemFormula {
   public var instanceCount: Int { problem.instanceCount }
 
   /// ∇f(x), N x d.
-  public func gradient(at x: Traced) -> Traced {
-    .custom(GradientOperation(problem: problem), [x])
+  public func gradient(at x: Traced) -> Traced { expansion(at: x).gradient }
+
+  /// f of every instance (N x 1) and ∇f (N x d) at x, found together, and once however often they
+  /// are asked for.
+  private func expansion(at x: Traced) -> (values: Traced, gradient: Traced) {
+    if let known = memory.last, known.x == x.id { return (known.values, known.gradient) }
+    let n = problem.instanceCount
+    let both: Traced = .custom(ExpansionOperation(problem: problem), [x])
+    let gradient = both.part(0..<(x.rows * x.columns), rows: x.rows, columns: x.columns)
+    let values = both.part(
+      (x.rows * x.columns)..<(x.rows * x.columns + n), rows: n, columns: 1)
+    memory.last = (x.id, values, gradient)
+    return (values, gradient)
   }
+
+  /// What was asked for last.
+  private final class Memory {
+    var last: (x: Int, values: Traced, gradient: Traced)?
+  }
+
+  private let memory = Memory()
 
   /// ∇f(x) plus the subgradient of r of least norm, N x d.
   public func subgradient(at x: Traced) -> Traced {
@@ -29,7 +47,7 @@ public struct ProblemFormula {
 
   /// F of every instance, N x 1.
   public func values(at x: Traced) -> Traced {
-    let f: Traced = .custom(SmoothValueOperation(problem: problem), [x])
+    let f = expansion(at: x).values
     return isSmooth ? f : f + problem.regularizer.value(of: x)
   }
 
@@ -41,64 +59,60 @@ public struct ProblemFormula {
   private var isSmooth: Bool { problem.regularizer is NoRegularizer }
 }
 
-/// ∇f as an operation; its derivative is the Hessian, which is symmetric.
-private struct GradientOperation: CustomOperation {
+/// ∇f and f as an operation: n gradient entries, then N values, in one row.
+private struct ExpansionOperation: CustomOperation {
   let problem: any Problem
 
-  var name: String { "gradient of \(problem.name)" }
+  var name: String { "value and gradient of \(problem.name)" }
 
-  func shape(_ inputs: [(rows: Int, columns: Int)]) -> (rows: Int, columns: Int) { inputs[0] }
-
-  func value(at inputs: [Matrix]) -> Matrix {
-    Matrix(of: problem.gradient(at: Vector(inputs[0].elements)), like: inputs[0])
+  func shape(_ inputs: [(rows: Int, columns: Int)]) -> (rows: Int, columns: Int) {
+    (1, problem.dimension + problem.instanceCount)
   }
 
-  func pullback(_ cotangent: Matrix, at inputs: [Matrix], value: Matrix) -> [Matrix] {
-    [hessianProduct(cotangent, at: inputs[0])]
-  }
-
-  func pushforward(_ tangents: [Matrix], at inputs: [Matrix], value: Matrix) -> Matrix {
-    hessianProduct(tangents[0], at: inputs[0])
-  }
-
-  private func hessianProduct(_ v: Matrix, at x: Matrix) -> Matrix {
+  private var smooth: any TwiceDifferentiableProblem {
     guard let problem = problem as? any TwiceDifferentiableProblem else {
       preconditionFailure("\(problem.name) has no second derivatives")
     }
-    var h = Vector(zeros: x.elements.count)
-    problem.hessianProduct(Vector(v.elements), at: Vector(x.elements), into: &h)
-    return Matrix(of: h, like: x)
-  }
-}
-
-/// f of every instance as an operation.
-private struct SmoothValueOperation: CustomOperation {
-  let problem: any Problem
-
-  var name: String { "value of \(problem.name)" }
-
-  func shape(_ inputs: [(rows: Int, columns: Int)]) -> (rows: Int, columns: Int) {
-    (problem.instanceCount, 1)
+    return problem
   }
 
   func value(at inputs: [Matrix]) -> Matrix {
-    let values = problem.smoothValues(at: Vector(inputs[0].elements))
-    return Matrix(rows: values.count, columns: 1, elements: values)
+    let x = Vector(inputs[0].elements)
+    // A problem that is only run needs no second derivatives.
+    let (values, gradient) =
+      (problem as? any TwiceDifferentiableProblem)?.smoothValuesAndGradient(at: x)
+      ?? (problem.smoothValues(at: x), problem.gradient(at: x))
+    return Matrix(
+      rows: 1, columns: gradient.count + values.count, elements: gradient.elements + values)
   }
 
   func pullback(_ cotangent: Matrix, at inputs: [Matrix], value: Matrix) -> [Matrix] {
-    var g = problem.gradient(at: Vector(inputs[0].elements))
+    let n = problem.dimension
     let d = problem.coordinatesPerInstance
-    for j in 0..<g.count { g[j] *= cotangent.elements[j / d] }
-    return [Matrix(of: g, like: inputs[0])]
+    var result = Matrix(zeros: inputs[0].rows, inputs[0].columns)
+    let bars = cotangent.elements
+    if bars[..<n].contains(where: { $0 != 0 }) {
+      result.elements = product(Vector(Array(bars[..<n])), at: inputs[0]).elements
+    }
+    for j in 0..<n where bars[n + j / d] != 0 {
+      result.elements[j] += bars[n + j / d] * value.elements[j]
+    }
+    return [result]
   }
 
   func pushforward(_ tangents: [Matrix], at inputs: [Matrix], value: Matrix) -> Matrix {
-    let g = problem.gradient(at: Vector(inputs[0].elements))
-    let d = problem.coordinatesPerInstance
-    var result = Matrix(zeros: problem.instanceCount, 1)
-    for j in 0..<g.count { result.elements[j / d] += g[j] * tangents[0].elements[j] }
-    return result
+    let (n, d) = (problem.dimension, problem.coordinatesPerInstance)
+    let dot = tangents[0].elements
+    var slopes = [Double](repeating: 0, count: problem.instanceCount)
+    for j in 0..<n { slopes[j / d] += value.elements[j] * dot[j] }
+    let bent = product(Vector(dot), at: inputs[0]).elements
+    return Matrix(rows: 1, columns: n + slopes.count, elements: bent + slopes)
+  }
+
+  private func product(_ v: Vector, at x: Matrix) -> Vector {
+    var h = Vector(zeros: v.count)
+    smooth.hessianProduct(v, at: Vector(x.elements), into: &h)
+    return h
   }
 }
 
@@ -111,11 +125,5 @@ extension Problem {
     return values.indices.map {
       values[$0] - regularizer.value(at: x.elements[($0 * d)..<(($0 + 1) * d)])
     }
-  }
-}
-
-extension Matrix {
-  fileprivate init(of vector: Vector, like shape: Matrix) {
-    self.init(rows: shape.rows, columns: shape.columns, elements: vector.elements)
   }
 }

@@ -105,9 +105,10 @@ void oc_layer_tangent(const oc_layer *layer, const double *sumdot, const double 
 void oc_panel(size_t rows, size_t depth, size_t columns, const double *packed, const double *x,
               size_t width, double *y, size_t stride, int adds, double *tile);
 
-/// sums (rows x columns, `pitch` apart) += a b', over n entries of each row.
+/// sums (rows x columns, `pitch` apart) += a b', over n entries of each row; entries of `a` from n up
+/// to the next multiple of 8 are finite. `tail` is columns x 8 scratch.
 void oc_outer(size_t rows, size_t columns, size_t n, const double *a, size_t width,
-              const double *b, size_t stride, double *sums, size_t pitch);
+              const double *b, size_t stride, double *sums, size_t pitch, double *tail);
 
 /// sums (`pitch` apart) += the sums of n entries of each row.
 void oc_row_sums(size_t rows, size_t n, const double *a, size_t width, double *sums,

@@ -78,6 +78,15 @@ public struct Lasso: LinearModelProblem {
     map.multiply(residual(at: x), .transposed, into: &g)
   }
 
+  public func smoothValuesAndGradient(at x: Vector) -> (values: [Double], gradient: Vector) {
+    let r = residual(at: x)
+    let b = map.blockRows
+    let values = (0..<instanceCount).map { i in
+      r.elements[(i * b)..<((i + 1) * b)].reduce(0) { $0 + $1 * $1 } / 2
+    }
+    return (values, map.times(r, .transposed))
+  }
+
   public func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector) {
     map.multiply(map.times(v), .transposed, into: &h)
   }

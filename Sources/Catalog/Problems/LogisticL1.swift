@@ -107,6 +107,22 @@ public struct LogisticL1: LinearModelProblem {
     map.multiply(z, .transposed, into: &g)
   }
 
+  public func smoothValuesAndGradient(at x: Vector) -> (values: [Double], gradient: Vector) {
+    var z = map.times(x)
+    let b = map.blockRows
+    let scale = 1 / Double(b)
+    var values = [Double](repeating: 0, count: instanceCount)
+    for j in 0..<z.count {
+      // ln(1 + e^m) and σ(m) share e^-|m|; m is z for label 0 and -z for label 1.
+      let m = target[j] == 1 ? -z[j] : z[j]
+      let e = exp(-abs(m))
+      values[j / b] += scale * (max(m, 0) + log1p(e))
+      let slope = scale * (m >= 0 ? 1 : e) / (1 + e)
+      z[j] = target[j] == 1 ? -slope : slope
+    }
+    return (values, map.times(z, .transposed))
+  }
+
   public func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector) {
     let z = map.times(x)
     var w = map.times(v)

@@ -65,6 +65,22 @@ func each(_ n: Int, _ body: (Int) -> Void) {
   }
 }
 
+/// The sum of `n` numbers, in eight lanes.
+func sum(_ x: UnsafeMutablePointer<Double>, _ n: Int) -> Double {
+  var lanes = SIMD8<Double>.zero
+  var i = 0
+  while i + 8 <= n {
+    lanes += UnsafeRawPointer(x + i).loadUnaligned(as: SIMD8<Double>.self)
+    i += 8
+  }
+  var total = lanes.sum()
+  while i < n {
+    total += x[i]
+    i += 1
+  }
+  return total
+}
+
 extension Block {
   func clear() { base.update(repeating: 0, count: count) }
 }
@@ -129,6 +145,8 @@ struct Combination: Operation {
     }
     if let to = x.cotangent(1)?.base {
       switch kind {
+      case .sum where b.columns == 1 && b.rows == y.rows && y.columns > 1:
+        for i in 0..<y.rows { to[i] += sum(bar + i * y.columns, y.columns) }
       case .sum: pairs(a, b, y) { i, _, k in to[k] += bar[i] }
       case .difference: pairs(a, b, y) { i, _, k in to[k] -= bar[i] }
       case .product: pairs(a, b, y) { i, j, k in to[k] += bar[i] * a.base[j] }
@@ -165,6 +183,14 @@ struct Combination: Operation {
     if a.count == 1 && b.count == y.count { return each(y.count) { body($0, 0, $0) } }
     let (aRow, aColumn) = (a.rows == 1 ? 0 : a.columns, a.columns == 1 ? 0 : 1)
     let (bRow, bColumn) = (b.rows == 1 ? 0 : b.columns, b.columns == 1 ? 0 : 1)
+    if aColumn == 1 && bColumn == 0 && a.rows == y.rows {
+      // A column over a matrix, a bias over features: the frequent case.
+      for i in 0..<y.rows {
+        let (start, q) = (i * y.columns, i * bRow)
+        each(y.columns) { body(start + $0, start + $0, q) }
+      }
+      return
+    }
     for i in 0..<y.rows {
       let (start, p, q) = (i * y.columns, i * aRow, i * bRow)
       each(y.columns) { body(start + $0, p + $0 * aColumn, q + $0 * bColumn) }

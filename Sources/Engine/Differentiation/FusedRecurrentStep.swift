@@ -226,8 +226,8 @@ private struct Room {
   /// Adds the block's share to the weights' cotangents.
   func addWeights(_ l: Int, _ layer: oc_layer) {
     let (k, n, pitch) = (inputs[l], layer.columns, inputs[l] + hidden + 1)
-    oc_outer(4 * hidden, k, n, sums, width, layer.u, columns, bars[l], pitch)
-    oc_outer(4 * hidden, hidden, n, sums, width, layer.h, columns, bars[l] + k, pitch)
+    oc_outer(4 * hidden, k, n, sums, width, layer.u, columns, bars[l], pitch, tile)
+    oc_outer(4 * hidden, hidden, n, sums, width, layer.h, columns, bars[l] + k, pitch, tile)
     oc_row_sums(4 * hidden, n, sums, width, bars[l] + k + hidden, pitch)
   }
 

@@ -22,6 +22,9 @@ public struct Traced {
     return tape.block(index).base[0]
   }
 
+  /// Its place on the tape: two with the same place are the same.
+  public var id: Int { Int(index) }
+
   /// Whether it depends on a variable.
   public var isActive: Bool { tape.isActive(index) }
 
@@ -46,6 +49,12 @@ extension Traced {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
     return tape.view(
       self, offset: range.lowerBound * columns, rows: range.count, columns: columns)
+  }
+
+  /// The entries in `range`, counted row by row, as a matrix of their own; costs nothing.
+  public func part(_ range: Range<Int>, rows: Int, columns: Int) -> Traced {
+    precondition(range.count == rows * columns, "\(range) as \(rows) x \(columns)")
+    return tape.view(self, offset: range.lowerBound, rows: rows, columns: columns)
   }
 
   /// Row `i`, 1 x n; costs nothing.
