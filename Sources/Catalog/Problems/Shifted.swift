@@ -98,7 +98,9 @@ private struct ShiftedRegularizer: Regularizer {
 
   var name: String { "\(base.name), shifted" }
 
-  func value(at x: ArraySlice<Double>) -> Double { base.value(at: ArraySlice(x.map { $0 + shift })) }
+  func value(at x: ArraySlice<Double>) -> Double {
+    base.value(at: ArraySlice(x.map { $0 + shift }))
+  }
 
   func addSubgradient(at x: Vector, to g: inout Vector) {
     base.addSubgradient(at: x.shifted(by: shift), to: &g)
