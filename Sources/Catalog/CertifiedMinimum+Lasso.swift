@@ -20,9 +20,18 @@ extension CertifiedMinimum {
   ) throws -> CertifiedMinimum {
     guard weight > 0 else { return try leastSquares(m, y) }
     let linear = m.times(y, .transposed)
-    var search = L1Quadratic(curvature: gram ?? m.gram(), linear: linear, weight: weight)
+    var search = L1Quadratic(
+      curvature: gram ?? m.gram(), linear: linear, weight: linear.maxMagnitude)
+    var rounds = 0
+    // A small weight at once would let in far too many coordinates, to be thrown out one by one.
+    while search.weight > 8 * weight {
+      search.weight /= 4
+      rounds += search.minimise(tolerance: 1e-3 * search.weight, limit: 20)
+    }
+    search.weight = weight
     // c is known no better than to its own rounding.
-    let rounds = search.minimise(tolerance: 64 * .ulpOfOne * max(linear.maxMagnitude, weight))
+    rounds += search.minimise(tolerance: 64 * .ulpOfOne * max(linear.maxMagnitude, weight))
+    search.correct(with: m.times(m.times(search.x) - y, .transposed))
     let x = search.x
     let r = y - m.times(x)
     let correlations = m.times(r, .transposed)

@@ -39,16 +39,28 @@ private struct LogisticSearch {
         value: p.value, gap: p.value - lowerBound(p), point: p.x, iterations: iterations,
         scale: start)
     }
-    var best = result(point, 0)
-    var idle = 0
-    for iteration in 1...200 where idle < 3 && best.gap > 1e-15 * best.value {
+    var (best, violation) = (result(point, 0), violation(point))
+    for iteration in 1...200 {
       guard let next = step(from: point) else { break }
       point = next
       let found = result(point, iteration)
-      idle = found.gap < best.gap ? 0 : idle + 1
-      if found.gap < best.gap || found.value < best.value { best = found }
+      let remaining = self.violation(point)
+      // Once values agree to rounding, only the conditions of a minimum still tell points apart.
+      let isBetter =
+        best.isCertified ? found.isCertified && remaining < violation : found.gap < best.gap
+      if isBetter { (best, violation) = (found, remaining) }
+      // An infimum of 0 would be approached for ever.
+      if best.isCertified, !isBetter || best.lowerBound == 0 { break }
     }
     return best
+  }
+
+  /// By how much the conditions of a minimum of F fail.
+  private func violation(_ p: Point) -> Double {
+    (0..<p.x.count).map { j in
+      let g = p.gradient[j]
+      return p.x[j] == 0 ? max(abs(g) - weight, 0) : abs(g + (p.x[j] > 0 ? weight : -weight))
+    }.max() ?? 0
   }
 
   private func evaluate(_ x: Vector) -> Point {

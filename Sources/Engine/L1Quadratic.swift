@@ -10,8 +10,8 @@ public struct L1Quadratic: Sendable {
   public let curvature: Matrix
   /// c.
   public let linear: Vector
-  /// ρ.
-  public let weight: Double
+  /// ρ; lowered step by step it leads from 0 to minimisers with large supports.
+  public var weight: Double
 
   /// Where the search stands.
   public private(set) var x: Vector
@@ -48,6 +48,20 @@ public struct L1Quadratic: Sendable {
       if violation <= tolerance { return round }
     }
     return limit
+  }
+
+  /// One step to the minimiser on the support from a more exact H x - c, where signs stay.
+  ///
+  /// Takes back what rounding of H and c has cost.
+  public mutating func correct(with gradient: Vector) {
+    self.gradient = gradient
+    let support = support
+    guard let (step, bound) = step(on: support), bound.isFinite,
+      support.indices.allSatisfy({
+        step[$0].isFinite && (x[support[$0]] + step[$0]) * x[support[$0]] > 0
+      })
+    else { return }
+    for (k, j) in support.enumerated() { x[j] += step[k] }
   }
 
   /// By how much the conditions of a minimum fail: |H x - c + ρ sign x| on the support and
