@@ -50,18 +50,16 @@ public struct L1Quadratic: Sendable {
     return limit
   }
 
-  /// One step to the minimiser on the support from a more exact H x - c, where signs stay.
+  /// The step to the minimiser on the support of `x` from a more exact H x - c; 0 off the support.
   ///
-  /// Takes back what rounding of H and c has cost.
-  public mutating func correct(with gradient: Vector) {
-    self.gradient = gradient
+  /// Takes back what rounding of H and c has cost; nil where columns depend on each other.
+  public func correction(for gradient: Vector) -> Vector? {
     let support = support
-    guard let (step, bound) = step(on: support), bound.isFinite,
-      support.indices.allSatisfy({
-        step[$0].isFinite && (x[support[$0]] + step[$0]) * x[support[$0]] > 0
-      })
-    else { return }
-    for (k, j) in support.enumerated() { x[j] += step[k] }
+    guard let (step, bound) = step(on: support, gradient), bound.isFinite, step.isFinite
+    else { return nil }
+    var result = Vector(zeros: x.count)
+    for (k, j) in support.enumerated() { result[j] = step[k] }
+    return result
   }
 
   /// By how much the conditions of a minimum fail: |H x - c + ρ sign x| on the support and
@@ -104,7 +102,8 @@ public struct L1Quadratic: Sendable {
   private mutating func settle(crossings: Int) {
     for _ in 0..<crossings {
       let support = support
-      guard !support.isEmpty, let (step, bound) = step(on: support) else { return }
+      guard !support.isEmpty, let (step, bound) = step(on: support, gradient)
+      else { return }
       var length = bound
       var leaving: Int?
       for (k, j) in support.enumerated() where step[k] * x[j] < 0 {
@@ -122,24 +121,42 @@ public struct L1Quadratic: Sendable {
   /// The step to the minimiser with these signs and how much of it may be taken: 1; or, where
   /// columns of H depend on each other, a direction of no curvature that does not lead up, without
   /// a bound of its own.
-  private func step(on support: [Int]) -> (step: Vector, bound: Double)? {
+  private func step(
+    on support: [Int], _ gradient: Vector
+  ) -> (step: Vector, bound: Double)? {
     let slope = Vector(support.map { gradient[$0] + (x[$0] > 0 ? weight : -weight) })
-    do {
-      let factor = try restricted(support).cholesky()
-      return (factor.solve(Vector(slope.elements.map { -$0 })), 1)
-    } catch .notPositiveDefinite(let minor) {
-      // Column minor - 1 is a combination of those before it.
-      let last = minor - 1
-      let before = Array(support[..<last])
-      guard let factor = try? restricted(before).cholesky() else { return nil }
-      let column = Vector(before.map { curvature[$0, support[last]] })
-      var null = Vector(zeros: support.count)
-      for (k, entry) in factor.solve(column).elements.enumerated() { null[k] = -entry }
-      null[last] = 1
-      if null.dot(slope) > 0 { null.scale(by: -1) }
-      return (null, .infinity)
-    } catch {
-      return nil
+    guard slope.isFinite else { return nil }
+    let (factor, rank) = independentPart(of: support)
+    guard rank < support.count else {
+      return (factor.solve(slope.scaled(by: -1)), 1)
+    }
+    // The column after those is a combination of them.
+    let column = Vector(support[..<rank].map { curvature[$0, support[rank]] })
+    var null = Vector(zeros: support.count)
+    for (k, entry) in factor.solve(column).elements.enumerated() { null[k] = -entry }
+    null[rank] = 1
+    return (null.dot(slope) > 0 ? null.scaled(by: -1) : null, .infinity)
+  }
+
+  /// The factor of H on the first columns of `support` that are independent, and their number.
+  private func independentPart(of support: [Int]) -> (factor: CholeskyFactorization, rank: Int) {
+    var rank = support.count
+    while true {
+      do {
+        let factor = try restricted(Array(support[..<rank])).cholesky()
+        // A square of a distance this small, relative to the column's, is rounding.
+        let last = (0..<rank).first { k in
+          let own = curvature[support[k], support[k]]
+          return factor.lower[k, k] * factor.lower[k, k] <= 1e-13 * own
+        }
+        guard let last else { return (factor, rank) }
+        rank = last
+      } catch .notPositiveDefinite(let minor) {
+        rank = minor - 1
+      } catch {
+        // Not finite: no column is known to be independent of the others.
+        rank = 0
+      }
     }
   }
 

@@ -189,6 +189,38 @@ private let size = SparseRegressionSize(instances: 4, rows: 12, columns: 20, spa
     #expect(violation(problem, minima) <= 1e-14)
   }
 
+  @Test("every shape, scale and degree of dependence is certified", arguments: 0..<4)
+  func anyData(style: Int) throws {
+    var rng = SplitMix64(seed: UInt64(40 + style))
+    for trial in 0..<40 {
+      let (b, d) = (Int.random(in: 1...30, using: &rng), Int.random(in: 1...40, using: &rng))
+      let m = matrix(style, b, d, &rng)
+      let (y, labels) = (rng.vector(b), rng.vector(b) { Double($0.next() & 1) })
+      let map = LinearMap.shared(m, copies: 1)
+      for part in [1e-3, 0.1, 0.7] {
+        let weight = part * m.times(y, .transposed).maxMagnitude
+        let lasso = try Lasso(map: map, target: y, weight: weight).certifiedMinima()[0]
+        let logistic = try LogisticL1(map: map, target: labels, weight: weight / Double(b))
+          .certifiedMinima()[0]
+        let comment: Comment = "trial \(trial), \(b) x \(d), \(part) of the largest weight"
+        #expect(lasso.isCertified && logistic.isCertified, comment)
+      }
+    }
+  }
+
+  /// Small integers, full of ties; columns that differ by 1e-7; scales from 1e-3 to 1e3; plain.
+  private func matrix(_ style: Int, _ b: Int, _ d: Int, _ rng: inout SplitMix64) -> Matrix {
+    if style == 0 { return rng.matrix(b, d) { Double(Int.random(in: -1...1, using: &$0)) } }
+    var m = rng.matrix(b, d)
+    for i in 0..<b {
+      for j in 0..<d {
+        if style == 1, j > 0 { m[i, j] = m[i, 0] + 1e-7 * m[i, j] }
+        if style == 2 { m[i, j] *= pow(10, Double(j % 7) - 3) }
+      }
+    }
+    return m
+  }
+
   @Test("the same bytes on every run, in any order of the instances")
   func deterministic() throws {
     let problem = try Lasso.generated(seed: 9, size: size)

@@ -136,6 +136,26 @@ import Testing
     #expect((values - Vector(problem.values(at: x))).maxMagnitude <= 1e-13)
   }
 
+  @Test("it keeps what its base can do, for those who ask at run time")
+  func conformances() throws {
+    let problem: any Problem = Shifted(try Lasso.generated(seed: 2, size: Self.size), by: 1)
+    #expect(problem is any SeparableProblem)
+    #expect(problem is any TwiceDifferentiableProblem)
+    #expect(problem is any LinearModelProblem)
+    let plain: any Problem = Shifted(Bare(), by: 1)
+    #expect(!(plain is any SeparableProblem) && !(plain is any TwiceDifferentiableProblem))
+  }
+
+  /// x²/2, and nothing more than a problem must have.
+  private struct Bare: Problem {
+    let name = "bare"
+    let dimension = 1
+    let smoothness = [1.0]
+    let minimumValue: Double? = 0
+    func values(at x: Vector) -> [Double] { [x[0] * x[0] / 2] }
+    func gradient(at x: Vector, into g: inout Vector) { g = x }
+  }
+
   @Test func starts() throws {
     let problem = try Lasso.generated(seed: 2, size: Self.size)
     #expect(problem.start() == Vector(zeros: 24))

@@ -31,20 +31,37 @@ extension CertifiedMinimum {
     search.weight = weight
     // c is known no better than to its own rounding.
     rounds += search.minimise(tolerance: 64 * .ulpOfOne * max(linear.maxMagnitude, weight))
-    search.correct(with: m.times(m.times(search.x) - y, .transposed))
-    let x = search.x
+    var x = search.x
+    // The dual point is corrected by itself: through x it would pick up the rounding of M x - y.
+    var dual = y - m.times(x)
+    for _ in 0..<2 {
+      let gradient = m.times(dual, .transposed).scaled(by: -1)
+      guard let step = search.correction(for: gradient) else { break }
+      dual.add(-1, m.times(step))
+      x.add(1, step)
+    }
+    if zip(x.elements, search.x.elements).contains(where: { $0 * $1 <= 0 && $1 != 0 }) {
+      x = search.x
+    }
+    return lasso(m, y, weight, at: x, dual: dual, iterations: rounds)
+  }
+
+  /// What the point `x` and the dual point `u` = s `dual` prove, with s such that |Mᵀu| ≤ ρ.
+  private static func lasso(
+    _ m: Matrix, _ y: Vector, _ weight: Double, at x: Vector, dual: Vector, iterations: Int
+  ) -> CertifiedMinimum {
     let r = y - m.times(x)
-    let correlations = m.times(r, .transposed)
-    let largest = correlations.maxMagnitude
-    // s r with ‖Mᵀ s r‖ ≤ ρ in the maximum norm is a dual point.
-    let scale = largest > weight ? weight / largest : 1
-    var (gap, l1) = ((1 - scale) * (1 - scale) * r.dot(r) / 2, 0.0)
+    let largest = m.times(dual, .transposed).maxMagnitude
+    let u = dual.scaled(by: largest > weight ? weight / largest : 1)
+    let correlations = m.times(u, .transposed)
+    let difference = r - u
+    var (gap, l1) = (difference.dot(difference) / 2, 0.0)
     for j in 0..<x.count {
       l1 += weight * abs(x[j])
       // Not negative, and so free of cancellation between the two objectives.
-      gap += weight * abs(x[j]) - scale * x[j] * correlations[j]
+      gap += weight * abs(x[j]) - x[j] * correlations[j]
     }
     return CertifiedMinimum(
-      value: r.dot(r) / 2 + l1, gap: gap, point: x, iterations: rounds, scale: y.dot(y) / 2)
+      value: r.dot(r) / 2 + l1, gap: gap, point: x, iterations: iterations, scale: y.dot(y) / 2)
   }
 }

@@ -65,17 +65,16 @@ private struct LogisticSearch {
 
   private func evaluate(_ x: Vector) -> Point {
     let z = m.times(x)
-    var residual = Vector(zeros: m.rows)
     var misses = [Double](repeating: 0, count: m.rows)
     var sum = 0.0
     for j in 0..<m.rows {
       sum += LogisticL1.loss(z[j], label: labels[j])
       misses[j] = labels[j] == 1 ? 1 / (1 + exp(z[j])) : 1 / (1 + exp(-z[j]))
-      residual[j] = (labels[j] == 1 ? -misses[j] : misses[j]) / rows
     }
     let l1 = weight * x.elements.reduce(0) { $0 + abs($1) }
     return Point(
-      x: x, misses: misses, value: sum / rows + l1, gradient: m.times(residual, .transposed))
+      x: x, misses: misses, value: sum / rows + l1,
+      gradient: m.times(residual(misses), .transposed))
   }
 
   /// MᵀWM with the weights of the curvature.
@@ -90,18 +89,14 @@ private struct LogisticSearch {
 
   /// A step to the minimiser of the quadratic model with the l1 term, shortened until F falls.
   private func step(from p: Point) -> Point? {
-    let h = curvature(p.misses)
-    var model = L1Quadratic(
-      curvature: h, linear: h.times(p.x) - p.gradient, weight: weight, start: p.x)
-    model.minimise(
-      tolerance: 64 * .ulpOfOne * max(weight, model.linear.maxMagnitude), limit: 50)
-    let direction = model.x - p.x
+    let target = modelMinimiser(from: p)
+    let direction = target - p.x
     guard direction.isFinite, direction.maxMagnitude > 0 else { return nil }
     let l1 = { (x: Vector) in weight * x.elements.reduce(0) { $0 + abs($1) } }
-    let decrease = p.gradient.dot(direction) + l1(model.x) - l1(p.x)
+    let decrease = p.gradient.dot(direction) + l1(target) - l1(p.x)
     var length = 1.0
     while length > 1e-10 {
-      let next = evaluate(length == 1 ? model.x : p.x.moved(length, direction))
+      let next = evaluate(length == 1 ? target : p.x.moved(length, direction))
       // At the minimum the true decrease is lost in the rounding of F.
       let slack = 4 * .ulpOfOne * p.value
       if next.value <= p.value + 1e-4 * length * min(decrease, 0) + slack { return next }
@@ -110,30 +105,72 @@ private struct LogisticSearch {
     return nil
   }
 
+  /// The minimiser of the quadratic model with the l1 term.
+  private func modelMinimiser(from p: Point) -> Vector {
+    let h = curvature(p.misses)
+    guard weight > 0 else { return p.x - (pseudoInverse(h, p.gradient) ?? p.gradient) }
+    var model = L1Quadratic(
+      curvature: h, linear: h.times(p.x) - p.gradient, weight: weight, start: p.x)
+    model.minimise(
+      tolerance: 64 * .ulpOfOne * max(weight, model.linear.maxMagnitude), limit: 50)
+    return model.x
+  }
+
+  /// The shortest u with H u = g, as far as H reaches.
+  private func pseudoInverse(_ h: Matrix, _ g: Vector) -> Vector? {
+    guard let eigen = try? h.symmetricEigen() else { return nil }
+    let cut = Double(g.count) * .ulpOfOne * (eigen.values.elements.last ?? 0)
+    var c = eigen.vectors.times(g, .transposed)
+    for k in 0..<c.count { c[k] = eigen.values[k] > cut ? c[k] / eigen.values[k] : 0 }
+    return eigen.vectors.times(c)
+  }
+
   /// The dual value, minus the mean of e ln e + (1 - e) ln(1 - e) over dual misses e.
   ///
-  /// They are the misses times s, so that |Mᵀ residual| ≤ ρ; without a weight the misses are
-  /// corrected within the weighted range instead, so that Mᵀ residual = 0.
+  /// They are the misses times s, so that |Mᵀ residual| ≤ ρ; near a minimum they are first
+  /// corrected, so that Mᵀ residual = -ρ sign x on the support to the last digits.
   private func lowerBound(_ p: Point) -> Double {
-    let largest = p.gradient.maxMagnitude
-    let misses: [Double]
-    if weight == 0 {
-      guard let corrected = balanced(p) else { return 0 }
-      misses = corrected
-    } else {
-      let scale = largest > weight ? weight / largest : 1
-      misses = p.misses.map { scale * $0 }
-    }
+    let plain = weight > 0 ? dualValue(p.misses, p.gradient) : 0
+    // Far from a minimum a correction is of no use; where the bounds agree, of no need.
+    guard weight == 0 || p.value - plain <= 1e-6 * p.value, p.value - plain > 1e-14 * p.value,
+      let misses = corrected(p)
+    else { return plain }
+    return max(plain, dualValue(misses, m.times(residual(misses), .transposed)))
+  }
+
+  private func dualValue(_ misses: [Double], _ gradient: Vector) -> Double {
+    let largest = gradient.maxMagnitude
+    let scale = weight > 0 && largest > weight ? weight / largest : 1
     var sum = 0.0
-    // The limit is 0 at both ends.
-    for e in misses where e > 0 && e < 1 { sum -= e * log(e) + (1 - e) * log1p(-e) }
+    for miss in misses {
+      let e = scale * miss
+      // The limit is 0 at both ends.
+      if e > 0, e < 1 { sum -= e * log(e) + (1 - e) * log1p(-e) }
+    }
     return sum / rows
   }
 
-  /// Misses e - e (1 - e) (±M u) with MᵀW M u = ∇f: their residual is orthogonal to all columns.
-  private func balanced(_ p: Point) -> [Double]? {
-    guard let factor = try? curvature(p.misses).cholesky() else { return nil }
-    let shift = m.times(factor.solve(p.gradient))
+  /// σ(z) - y over b, from the misses.
+  private func residual(_ misses: [Double]) -> Vector {
+    Vector(misses.indices.map { (labels[$0] == 1 ? -misses[$0] : misses[$0]) / rows })
+  }
+
+  /// The misses after a Newton step on the support, to first order, and so without its rounding.
+  private func corrected(_ p: Point) -> [Double]? {
+    let support = (0..<p.x.count).filter { weight == 0 || p.x[$0] != 0 }
+    guard !support.isEmpty else { return nil }
+    let slope = Vector(
+      support.map { j in
+        p.gradient[j] + (weight == 0 ? 0 : p.x[j] > 0 ? weight : -weight)
+      })
+    let h = curvature(p.misses)
+    let restricted = Matrix(
+      rows: support.count, columns: support.count,
+      elements: support.flatMap { i in support.map { h[i, $0] } })
+    guard let step = pseudoInverse(restricted, slope) else { return nil }
+    var u = Vector(zeros: p.x.count)
+    for (k, j) in support.enumerated() { u[j] = step[k] }
+    let shift = m.times(u)
     let misses = p.misses.indices.map { j in
       let e = p.misses[j]
       return e - (labels[j] == 1 ? -1 : 1) * e * (1 - e) * shift[j]

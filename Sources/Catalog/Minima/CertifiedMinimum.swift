@@ -11,7 +11,7 @@ public struct CertifiedMinimum: Sendable, Hashable {
   public let value: Double
   /// A lower bound on F.
   public let lowerBound: Double
-  /// A minimiser, as far as ``gap`` says; d entries. Others may exist.
+  /// A minimiser as far as the gap tells, d entries; others may exist.
   public let point: Vector
   /// Rounds of the search: support changes for LASSO, Newton steps for logistic regression.
   public let iterations: Int
@@ -44,7 +44,7 @@ public protocol CertifiableProblem: LinearModelProblem {
 }
 
 extension CertifiableProblem {
-  /// Row `i` of N x d vectors, and of N b data.
+  /// M and Y of instance `i`.
   func matrixAndTarget(_ i: Int) -> (m: Matrix, y: Vector) {
     (map.matrix(i), target.block(i..<(i + 1), of: map.blockRows))
   }
@@ -98,6 +98,6 @@ extension CertifiedMinimum {
     var x = m.times(factor.solve(y), .transposed)
     // Refinement takes back what forming M Mᵀ lost.
     for _ in 0..<3 { x.add(1, m.times(factor.solve(y - m.times(x)), .transposed)) }
-    return x
+    return (y - m.times(x)).norm <= 1e-13 * y.norm ? x : nil
   }
 }
