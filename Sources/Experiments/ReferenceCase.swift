@@ -13,6 +13,8 @@ public struct ReferenceCase: Sendable, Equatable {
     public var format: Int?
     /// The update rule, under its reference name.
     public var algorithm: String
+    /// Which of the algorithm's variants; nil if it has none.
+    public var variant: String?
     /// The problem family: `QP`, `LASSO`, `LogisticL1`.
     public var problem: String
     /// Sizes: d, b, N, T and others.
@@ -44,12 +46,14 @@ public struct ReferenceCase: Sendable, Equatable {
 
     /// Creates a header in the layout's version 1.
     public init(
-      algorithm: String, problem: String, dims: [String: Int], hyper: [String: JSONValue],
+      algorithm: String, variant: String? = nil, problem: String, dims: [String: Int],
+      hyper: [String: JSONValue],
       source: String? = nil, seed: Int? = nil, noGradient: [String]? = nil,
       arrays: [String: Description] = [:]
     ) {
       format = ReferenceCase.formatVersion
       self.algorithm = algorithm
+      self.variant = variant
       self.problem = problem
       self.dims = dims
       self.hyper = hyper
@@ -62,6 +66,7 @@ public struct ReferenceCase: Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
       case format
       case algorithm
+      case variant
       case problem
       case dims
       case hyper
@@ -154,6 +159,13 @@ public struct ReferenceCase: Sendable, Equatable {
     }
     guard tensor.isFinite else { throw ReplayError.notFinite(array: name) }
     return tensor
+  }
+
+  /// The list of numbers under `key`; nil if it is absent or something else.
+  func numbers(_ key: String) -> [Double]? {
+    guard case .list(let list) = header.hyper[key] else { return nil }
+    let numbers = list.compactMap { if case .number(let number) = $0 { number } else { nil } }
+    return numbers.count == list.count ? numbers : nil
   }
 
   /// The number under `key`, or at `key.inner` one object further in.

@@ -13,6 +13,7 @@ extension Replay {
     [
       CoordMathDNNReplayer(evaluator: evaluator),
       ClassicalReplayer(),
+      RecurrentReplayer(),
     ] + rules.map { RuleReplayer(rule: $0) }
   }
 }
