@@ -112,9 +112,9 @@ private struct ShiftedRegularizer: Regularizer {
     x = x.shifted(by: -shift)
   }
 
-  func value(of x: Expression) -> Expression { base.value(of: x + shift) }
-  func subgradient(of x: Expression) -> Expression { base.subgradient(of: x + shift) }
-  func prox(of x: Expression, steps: Expression) -> Expression {
+  func value(of x: Traced) -> Traced { base.value(of: x + shift) }
+  func subgradient(of x: Traced) -> Traced { base.subgradient(of: x + shift) }
+  func prox(of x: Traced, steps: Traced) -> Traced {
     base.prox(of: x + shift, steps: steps) - shift
   }
 }
@@ -154,16 +154,16 @@ private struct ReferenceShiftedRegularizer: Regularizer {
     }
   }
 
-  func value(of x: Expression) -> Expression { exact.value(of: x) }
+  func value(of x: Traced) -> Traced { exact.value(of: x) }
 
-  func subgradient(of x: Expression) -> Expression {
+  func subgradient(of x: Traced) -> Traced {
     let r = exact.subgradient(of: x)
     guard problem is LogisticL1 else { return r }
     let f = ProblemFormula(problem)
     return r + f.gradient(at: x + 2 * shift) - f.gradient(at: x + shift)
   }
 
-  func prox(of x: Expression, steps: Expression) -> Expression {
+  func prox(of x: Traced, steps: Traced) -> Traced {
     guard let weight else { return x - shift }
     // sign(x) max(|x| - θ, 0) with the threshold θ = ρ p - sign(x) t.
     return x.softThreshold(weight * steps - shift * x.sign) - shift
