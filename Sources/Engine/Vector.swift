@@ -60,6 +60,9 @@ public struct Vector: Sendable, Hashable {
     for i in elements.indices { elements[i] *= factor }
   }
 
+  /// `factor * self`.
+  public func scaled(by factor: Double) -> Vector { Vector(elements.map { factor * $0 }) }
+
   /// `self + distance * direction`.
   public func moved(_ distance: Double, _ direction: Vector) -> Vector {
     var result = self
