@@ -12,7 +12,7 @@ extension Replay {
   ) -> [any CaseReplayer] {
     [
       CoordMathDNNReplayer(evaluator: evaluator),
-      GradientDescentReplayer(),
+      ClassicalReplayer(),
     ] + rules.map { RuleReplayer(rule: $0) }
   }
 }

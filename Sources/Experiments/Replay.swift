@@ -13,11 +13,18 @@ public protocol CaseReplayer: Sendable {
   func outputs(of reference: ReferenceCase) throws -> [String: Tensor]
   /// Whether a case of this algorithm is incomplete without `array`.
   func isRequired(_ array: String, in reference: ReferenceCase) -> Bool
+  /// How far `array` may be off where that is not the replay's own tolerance; else nil.
+  func allowance(for array: String, in reference: ReferenceCase) -> Replay.Allowance?
 }
 
 extension CaseReplayer {
   /// All outputs are required, unless an algorithm says otherwise.
   public func isRequired(_ array: String, in reference: ReferenceCase) -> Bool { true }
+
+  /// The replay's own, unless an algorithm says otherwise.
+  public func allowance(for array: String, in reference: ReferenceCase) -> Replay.Allowance? {
+    nil
+  }
 }
 
 /// Why a case cannot be replayed.
@@ -64,6 +71,14 @@ public struct Replay: Sendable {
     self.replayers = replayers
     self.tolerance = tolerance
     self.zeroTolerance = zeroTolerance
+  }
+
+  /// How far an array may be off.
+  public enum Allowance: Sendable, Hashable {
+    /// In units of the array's largest magnitude.
+    case relative(Double)
+    /// In the array's own units.
+    case absolute(Double)
   }
 
   /// How one array compares.
@@ -148,7 +163,8 @@ public struct Replay: Sendable {
         faults.append(.shape(array: name, found: theirs.shape, expected: mine.shape))
         continue
       }
-      comparisons.append(compare(name, mine, theirs))
+      comparisons.append(
+        compare(name, mine, theirs, replayer.allowance(for: name, in: reference)))
     }
     faults += ours.keys.sorted()
       .filter { reference.arrays[$0] == nil && replayer.isRequired($0, in: reference) }
@@ -167,15 +183,21 @@ public struct Replay: Sendable {
     return row
   }
 
-  private func compare(_ name: String, _ ours: Tensor, _ theirs: Tensor) -> Comparison {
+  private func compare(
+    _ name: String, _ ours: Tensor, _ theirs: Tensor, _ allowance: Allowance?
+  ) -> Comparison {
     let size = Vector(theirs.elements).maxMagnitude
     let distance = (Vector(ours.elements) - Vector(theirs.elements)).maxMagnitude
     guard size.isFinite, distance.isFinite else {
       return Comparison(array: name, error: .infinity, allowed: tolerance)
     }
-    return size == 0
-      ? Comparison(array: name, error: distance, allowed: zeroTolerance)
-      : Comparison(array: name, error: distance / size, allowed: tolerance)
+    if size == 0 { return Comparison(array: name, error: distance, allowed: zeroTolerance) }
+    return switch allowance {
+    case .absolute(let allowed): Comparison(array: name, error: distance, allowed: allowed)
+    case .relative(let allowed):
+      Comparison(array: name, error: distance / size, allowed: allowed)
+    case nil: Comparison(array: name, error: distance / size, allowed: tolerance)
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-public import Engine
-public import Optimization
+import Engine
+import Optimization
 
 /// Sizes of a random sparse regression problem.
 public struct SparseRegressionSize: Sendable, Hashable, Codable {

@@ -1,0 +1,74 @@
+public import Engine
+public import Optimization
+
+/// Gradient descent with constant momentum, for smooth problems.
+///
+/// Heavy ball (Polyak 1964) is x⁺ = x - s ∇f(x) + m (x - x⁻); Nesterov's method takes the gradient
+/// at the point that momentum leads to, y = x + m (x - x⁻), x⁺ = y - s ∇f(y).
+public struct MomentumDescent: UpdateRule {
+  /// Where the gradient is taken.
+  public enum Form: String, Sendable, Hashable, CaseIterable {
+    /// At x.
+    case heavyBall = "heavy-ball"
+    /// At the extrapolated point.
+    case nesterov
+  }
+
+  /// Where the gradient is taken.
+  public var form: Form
+  /// How the step sizes sᵢ follow from the problem.
+  public var stepRule: StepRule
+  /// m, in [0, 1).
+  public var momentum: Double
+
+  public var name: String { form.rawValue }
+
+  /// Creates the rule with a given momentum.
+  public init(_ form: Form, stepRule: StepRule = .theory, momentum: Double) {
+    precondition((0..<1).contains(momentum), "momentum \(momentum)")
+    self.form = form
+    self.stepRule = stepRule
+    self.momentum = momentum
+  }
+
+  /// The textbook's parameters for curvatures between `curvature` (μ > 0) and `smoothness` (L).
+  ///
+  /// Heavy ball: s = 4/(√L + √μ)², m = ((√L - √μ)/(√L + √μ))²; optimal on quadratics, and not
+  /// convergent on every other function. Nesterov: s = 1/L, m = (√L - √μ)/(√L + √μ).
+  public init(_ form: Form, smoothness: Double, curvature: Double) {
+    precondition(0 < curvature && curvature <= smoothness, "0 < \(curvature) <= \(smoothness)")
+    let (l, m) = (smoothness.squareRoot(), curvature.squareRoot())
+    let ratio = (l - m) / (l + m)
+    switch form {
+    case .heavyBall:
+      self.init(form, stepRule: .constant(4 / ((l + m) * (l + m))), momentum: ratio * ratio)
+    case .nesterov: self.init(form, stepRule: .constant(1 / smoothness), momentum: ratio)
+    }
+  }
+
+  /// The last displacement, the steps, and room for a gradient.
+  public struct State: Sendable {
+    let steps: Vector
+    var displacement: Vector
+    var gradient: Vector
+  }
+
+  public func initialState<P: Problem>(for problem: P) -> State {
+    State(
+      steps: problem.spread(stepRule.stepSizes(for: problem)),
+      displacement: Vector(zeros: problem.dimension), gradient: Vector(zeros: problem.dimension))
+  }
+
+  public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
+    switch form {
+    case .heavyBall: problem.gradient(at: x, into: &state.gradient)
+    case .nesterov:
+      problem.gradient(at: x.moved(momentum, state.displacement), into: &state.gradient)
+    }
+    for j in x.elements.indices {
+      let move = momentum * state.displacement[j] - state.steps[j] * state.gradient[j]
+      state.displacement[j] = move
+      x[j] += move
+    }
+  }
+}
