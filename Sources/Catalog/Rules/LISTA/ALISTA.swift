@@ -1,7 +1,7 @@
 public import Engine
 public import Optimization
 
-/// LISTA with an analytic weight (Liu et al. 2019): z = x + γ Wᵀ (y - M x), then all entries of z but
+/// LISTA with an analytic weight (Liu and others 2019): z = x + γ Wᵀ (y - M x), then all entries of z but
 /// the trusted ones are shrunk by θ; only the numbers γ and θ of every layer are learned.
 ///
 /// W has the least coherence with the dictionary, ``Engine/Matrix/leastCoherent()``. Weights: `gamma`, `theta`.

@@ -1,7 +1,7 @@
 public import Engine
 public import Optimization
 
-/// LISTA for a dictionary that changes (Aberdam et al. 2021, as MS4L2O's `AdaLISTA`):
+/// LISTA for a dictionary that changes (Aberdam and others 2021, as MS4L2O's `AdaLISTA`):
 /// x ← S_θ(x - γ (W1 M)ᵀ W1 M x + γ Mᵀ W2 y).
 ///
 /// M is that of the instance. Weights: `W1` and `W2`, 1 x b x b and the same for all layers;

@@ -1,7 +1,7 @@
 public import Engine
 public import Optimization
 
-/// LISTA with coupled weights (Chen et al. 2018, LISTA-CP): x ← S_θ(x + We (y - M x)).
+/// LISTA with coupled weights (Chen and others 2018, LISTA-CP): x ← S_θ(x + We (y - M x)).
 ///
 /// Weights: `We` 1 x d x b (the paper's Wᵀ), `theta`.
 public struct LISTACP: UnfoldedRule {

@@ -1,7 +1,7 @@
 public import Engine
 public import Optimization
 
-/// LISTA-CP with support selection (Chen et al. 2018): z = x + We (y - M x), then all entries of z
+/// LISTA-CP with support selection (Chen and others 2018): z = x + We (y - M x), then all entries of z
 /// but the trusted ones are shrunk by θ.
 ///
 /// Weights: `We` 1 x d x b, `theta`.

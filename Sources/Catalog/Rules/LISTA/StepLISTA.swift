@@ -1,7 +1,7 @@
 public import Engine
 public import Optimization
 
-/// ISTA with learned step sizes (Ablin et al. 2019, Step-LISTA): x ← prox(x - s ∇f(x); s).
+/// ISTA with learned step sizes (Ablin and others 2019, Step-LISTA): x ← prox(x - s ∇f(x); s).
 ///
 /// On LASSO the threshold is ρ s, with the ρ of the problem. Runs on any problem. Weights: `step_sizes`.
 public struct StepLISTA: UnfoldedRule {

@@ -1,6 +1,6 @@
 public import Engine
 
-/// Which entries a layer keeps as they are instead of shrinking them (Chen et al. 2018, LISTA-SS).
+/// Which entries a layer keeps as they are instead of shrinking them (Chen and others 2018, LISTA-SS).
 ///
 /// Layer t, from 0, trusts the largest qₜ = min((t + 1) q, q_max) of all entries, provided that they
 /// are beyond the threshold.
