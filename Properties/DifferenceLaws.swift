@@ -20,14 +20,14 @@ private struct Dual {
 }
 
 /// An analytic function, put together at random from sums, products and compositions.
-private indirect enum Expression: Sendable {
+private indirect enum Traced: Sendable {
   case variable
   case constant(Double)
-  case sum(Expression, Expression)
-  case product(Expression, Expression)
-  case sine(Expression)
-  case sigmoid(Expression)
-  case bell(Expression)
+  case sum(Traced, Traced)
+  case product(Traced, Traced)
+  case sine(Traced)
+  case sigmoid(Traced)
+  case bell(Traced)
 
   init(_ rng: inout SplitMix64, depth: Int) {
     guard depth > 0 else {
@@ -36,7 +36,7 @@ private indirect enum Expression: Sendable {
         ? .constant(rng.normal()) : .product(.constant(rng.normal()), .variable)
       return
     }
-    func inner(_ rng: inout SplitMix64) -> Expression { Expression(&rng, depth: depth - 1) }
+    func inner(_ rng: inout SplitMix64) -> Traced { Traced(&rng, depth: depth - 1) }
     switch rng.pick(5) {
     case 0: self = .sum(inner(&rng), inner(&rng))
     case 1: self = .product(inner(&rng), inner(&rng))
@@ -87,7 +87,7 @@ private let errorBars = Law(
   generate: { rng in
     (0..<1000).map { _ in
       // A place and a scale: f(p + s t) at t = 0.
-      (Expression(&rng, depth: rng.integer(1...4)), rng.normal(), pow(10, 4 * rng.uniform() - 2))
+      (Traced(&rng, depth: rng.integer(1...4)), rng.normal(), pow(10, 4 * rng.uniform() - 2))
     }
   },
   violation: { estimate, functions in

@@ -13,6 +13,8 @@ public struct ReferenceCase: Sendable, Equatable {
     public var format: Int?
     /// The update rule, under its reference name.
     public var algorithm: String
+    /// Which of the algorithm's variants; nil if it has none.
+    public var variant: String?
     /// The problem family: `QP`, `LASSO`, `LogisticL1`.
     public var problem: String
     /// Sizes: d, b, N, T and others.
@@ -154,6 +156,13 @@ public struct ReferenceCase: Sendable, Equatable {
     }
     guard tensor.isFinite else { throw ReplayError.notFinite(array: name) }
     return tensor
+  }
+
+  /// The list of numbers under `key`; nil if it is absent or something else.
+  func numbers(_ key: String) -> [Double]? {
+    guard case .list(let list) = header.hyper[key] else { return nil }
+    let numbers = list.compactMap { if case .number(let number) = $0 { number } else { nil } }
+    return numbers.count == list.count ? numbers : nil
   }
 
   /// The number under `key`, or at `key.inner` one object further in.

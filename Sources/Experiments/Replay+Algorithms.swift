@@ -15,6 +15,7 @@ extension Replay {
       ClassicalReplayer(),
       LISTAReplayer(),
       AdaLISTAReplayer(),
+      RecurrentReplayer(),
     ] + rules.map { RuleReplayer(rule: $0) }
   }
 }

@@ -82,15 +82,6 @@ struct ClassicalReplayer: CaseReplayer {
     return states
   }
 
-  /// The reported objective of least squares, a sum, goes by either of its names.
-  func isRequired(_ array: String, in reference: ReferenceCase) -> Bool {
-    switch array {
-    case "obj_total": reference.arrays["obj_reported"] == nil
-    case "obj_reported": reference.arrays["obj_total"] == nil
-    default: true
-    }
-  }
-
   /// A fourth root of a nearly singular matrix loses digits: two ways to form it differ by 2e-10.
   func allowance(for array: String, in reference: ReferenceCase) -> Replay.Allowance? {
     reference.header.algorithm == "Shampoo" ? .relative(1e-8) : nil

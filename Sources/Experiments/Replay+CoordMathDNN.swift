@@ -32,11 +32,11 @@ struct CoordMathDNNReplayer: CaseReplayer {
       var gradient = rule.parameters.zeros
       let evaluation = objective.evaluate(rule.parameters, gradient: &gradient)
       arrays["loss_\(loss.rawValue)"] = Tensor(evaluation.loss)
-      record(gradient, as: "grad_\(loss.rawValue)", of: reference, into: &arrays)
+      reference.record(gradient, as: "grad_\(loss.rawValue)", into: &arrays)
     }
 
     let objective = try rule.metaObjective(on: problem, from: start, horizon: horizon, loss: .last)
-    for (name, optimizer) in [("sgd", MetaOptimizer.sgd), ("adam", try adam(reference))] {
+    for (name, optimizer) in [("sgd", MetaOptimizer.sgd), ("adam", try reference.adam())] {
       guard let steps = try reference.number("meta_steps"), steps >= 1, steps < 1e6,
         let rate = try reference.number("\(name)_lr")
       else {
@@ -49,7 +49,7 @@ struct CoordMathDNNReplayer: CaseReplayer {
       while !state.isFinished(plan) { plan.advance(&state, objective, memory: &memory) }
       let rest = [Double](repeating: .nan, count: plan.stepCount - state.losses.count)
       arrays["meta_loss_\(name)"] = Tensor(shape: [plan.stepCount], elements: state.losses + rest)
-      record(state.parameters, as: "w_after_\(name)", of: reference, into: &arrays)
+      reference.record(state.parameters, as: "w_after_\(name)", into: &arrays)
       // Weights that take no part stay as they were.
       for weight in reference.header.noGradient ?? [] {
         arrays["w_after_\(name).\(weight)"] = reference.arrays["w0.\(weight)"]
@@ -94,21 +94,24 @@ struct CoordMathDNNReplayer: CaseReplayer {
       stepRule: try reference.stepRule(), scale: try reference.number("p_scale") ?? 1,
       evaluator: evaluator)
   }
+}
 
-  private func adam(_ reference: ReferenceCase) throws -> MetaOptimizer {
+extension ReferenceCase {
+  /// Adam with the recorded constants.
+  ///
+  /// - Throws: ``ReplayError`` for constants that are no numbers.
+  func adam() throws -> MetaOptimizer {
     .adam(
-      beta1: try reference.number("adam", "beta1") ?? 0.9,
-      beta2: try reference.number("adam", "beta2") ?? 0.999,
-      epsilon: try reference.number("adam", "eps") ?? 1e-8)
+      beta1: try number("adam", "beta1") ?? 0.9, beta2: try number("adam", "beta2") ?? 0.999,
+      epsilon: try number("adam", "eps") ?? 1e-8)
   }
 
   /// Files `parameters` under `prefix`, each in the shape that its initial value has.
-  private func record(
-    _ parameters: Parameters, as prefix: String, of reference: ReferenceCase,
-    into arrays: inout [String: Tensor]
+  func record(
+    _ parameters: Parameters, as prefix: String, into arrays: inout [String: Tensor]
   ) {
     for (name, tensor) in zip(parameters.names, parameters.tensors) {
-      let shape = reference.arrays["w0.\(name)"]?.shape ?? tensor.shape
+      let shape = self.arrays["w0.\(name)"]?.shape ?? tensor.shape
       arrays["\(prefix).\(name)"] = Tensor(shape: shape, elements: tensor.elements)
     }
   }

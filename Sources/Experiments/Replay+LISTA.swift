@@ -146,13 +146,6 @@ extension ReferenceCase {
     return !absent && !["obj_total", "obj_reported"].contains(array)
   }
 
-  /// Files weights or gradients under `prefix`.
-  func record(_ parameters: Parameters, as prefix: String, into arrays: inout [String: Tensor]) {
-    for (name, tensor) in zip(parameters.names, parameters.tensors) {
-      arrays["\(prefix).\(name)"] = tensor
-    }
-  }
-
   /// Files what layer-wise training left.
   func record(_ outcome: StagedTraining.Outcome, into arrays: inout [String: Tensor]) {
     let losses = outcome.epochs.flatMap(\.losses)

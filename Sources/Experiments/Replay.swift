@@ -18,8 +18,14 @@ public protocol CaseReplayer: Sendable {
 }
 
 extension CaseReplayer {
-  /// All outputs are required, unless an algorithm says otherwise.
-  public func isRequired(_ array: String, in reference: ReferenceCase) -> Bool { true }
+  /// All outputs are required, but that values in all go by either of two names.
+  public func isRequired(_ array: String, in reference: ReferenceCase) -> Bool {
+    switch array {
+    case "obj_total": reference.arrays["obj_reported"] == nil
+    case "obj_reported": reference.arrays["obj_total"] == nil
+    default: true
+    }
+  }
 
   /// The replay's own, unless an algorithm says otherwise.
   public func allowance(for array: String, in reference: ReferenceCase) -> Replay.Allowance? {

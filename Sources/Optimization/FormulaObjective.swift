@@ -69,7 +69,8 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
     self.horizon = horizon
     self.loss = loss
     stepSizes = rule.stepRule.stepSizes(for: problem)
-    self.start = RunState(x: start, carry: carry ?? rule.initialCarry(for: problem))
+    self.start = RunState(
+      x: start, carry: carry ?? rule.initialCarry(for: problem, seed: rule.stateSeed))
     groups = Self.groups(rule, problem, stepSizes, loss)
   }
 
@@ -130,11 +131,11 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
   /// Steps `range` of the run (from 0) recorded on `tape`, with the loss in them.
   private struct Recording {
     var recorder: FormulaRecorder<Rule>
-    var x0: Expression
-    var carry0: [Expression]
-    var x: Expression
-    var carry: [Expression]
-    var loss: Expression?
+    var x0: Traced
+    var carry0: [Traced]
+    var x: Traced
+    var carry: [Traced]
+    var loss: Traced?
     var finalValue = 0.0
     var firstNonFinite: Int?
   }
@@ -164,9 +165,9 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
 
   /// What step `t` (from 0) adds to the loss; also sets F(x_T).
   private func term(
-    _ group: Group, _ x: Expression, step t: Int, _ formula: ProblemFormula,
+    _ group: Group, _ x: Traced, step t: Int, _ formula: ProblemFormula,
     _ finalValue: inout Double
-  ) -> Expression? {
+  ) -> Traced? {
     let isLast = t == horizon - 1
     switch loss {
     case .objective(let weights):
@@ -220,10 +221,10 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
   }
 
   private func pull(
-    _ tape: Tape, _ loss: Expression?, _ run: Recording,
+    _ tape: Tape, _ loss: Traced?, _ run: Recording,
     _ seeds: (x: Matrix, carry: [Matrix])?
   ) {
-    var all: [(output: Expression, cotangent: Matrix)] = []
+    var all: [(output: Traced, cotangent: Matrix)] = []
     if let loss { all.append((loss, Matrix(rows: 1, columns: 1, elements: [1]))) }
     if let seeds {
       all.append((run.x, seeds.x))

@@ -3,18 +3,20 @@ public import Engine
 /// A learned rule written as a forward formula; running, training and checking follow from it.
 ///
 /// Iterates are N x d, one row per instance. A rule with long-lived state declares it in
-/// ``initialCarry(for:)`` and hands it on in ``step(_:_:_:)``.
+/// ``initialCarry(for:seed:)`` and hands it on in ``step(_:_:_:)``.
 public protocol FormulaRule: LearnedUpdateRule where State == FormulaState {
   /// How the step sizes sᵢ follow from the problem.
   var stepRule: StepRule { get }
   /// Whether what one instance does depends on the others in its batch.
   var couplesInstances: Bool { get }
+  /// The seed of a random initial state where the rule runs by itself.
+  var stateSeed: UInt64 { get }
   /// What the rule carries from step to step beside x, before the first.
-  func initialCarry(for problem: any Problem) -> [Carry]
+  func initialCarry(for problem: any Problem, seed: UInt64) -> [Carry]
   /// One step from `x` (N x d): the next iterate, and what is carried on.
   func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression])
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced])
 }
 
 /// A matrix that a rule carries from step to step.
@@ -91,13 +93,13 @@ public struct FormulaContext {
   /// The problem.
   public let problem: ProblemFormula
   /// sᵢ, N x 1.
-  public let stepSizes: Expression
+  public let stepSizes: Traced
   /// The weights by name.
-  let weights: [String: Expression]
+  let weights: [String: Traced]
   let observer: Observations?
 
   /// The weight called `name`: a matrix; vectors are columns, leading sides of length 1 are dropped.
-  public subscript(name: String) -> Expression {
+  public subscript(name: String) -> Traced {
     guard let weight = weights[name] else { preconditionFailure("no weight is called '\(name)'") }
     return weight
   }
@@ -105,8 +107,11 @@ public struct FormulaContext {
   /// Whether there is a weight called `name`.
   public func has(_ name: String) -> Bool { weights[name] != nil }
 
+  /// Whether anybody looks on, so that what only they want to see is computed.
+  public var isObserved: Bool { observer != nil }
+
   /// Shows an intermediate value to whoever looks on.
-  public func observe(_ name: String, _ value: Expression) {
+  public func observe(_ name: String, _ value: Traced) {
     observer?.append(name, value.value)
   }
 }
@@ -142,11 +147,14 @@ public struct FormulaState: Sendable {
 extension FormulaRule {
   public var couplesInstances: Bool { false }
 
-  public func initialCarry(for problem: any Problem) -> [Carry] { [] }
+  public var stateSeed: UInt64 { 0 }
+
+  public func initialCarry(for problem: any Problem, seed: UInt64) -> [Carry] { [] }
 
   public func initialState<P: Problem>(for problem: P) -> FormulaState {
     FormulaState(
-      stepSizes: stepRule.stepSizes(for: problem), carry: initialCarry(for: problem))
+      stepSizes: stepRule.stepSizes(for: problem),
+      carry: initialCarry(for: problem, seed: stateSeed))
   }
 
   public func step<P: Problem>(_ x: inout Vector, _ state: inout FormulaState, on problem: P) {
@@ -184,10 +192,10 @@ struct FormulaRecorder<Rule: FormulaRule> {
   let rule: Rule
   let tape: Tape
   let problem: ProblemFormula
-  let stepSizes: Expression
+  let stepSizes: Traced
   /// The weights on the tape, in the order of the parameters.
-  let variables: [Expression]
-  let weights: [String: Expression]
+  let variables: [Traced]
+  let weights: [String: Traced]
   let observer: Observations?
 
   init(
@@ -204,15 +212,15 @@ struct FormulaRecorder<Rule: FormulaRule> {
       Matrix(rows: stepSizes.count, columns: 1, elements: stepSizes))
   }
 
-  func leaf(_ x: Vector, isVariable: Bool = false) -> Expression {
+  func leaf(_ x: Vector, isVariable: Bool = false) -> Traced {
     let n = problem.instanceCount
     let matrix = Matrix(rows: n, columns: x.count / n, elements: x.elements)
     return isVariable ? tape.variable(matrix) : tape.constant(matrix)
   }
 
   func step(
-    _ x: Expression, _ carry: [Expression], index: Int
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], index: Int
+  ) -> (x: Traced, carry: [Traced]) {
     rule.step(
       x, carry,
       FormulaContext(

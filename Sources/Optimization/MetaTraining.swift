@@ -57,17 +57,7 @@ public struct MetaTraining: Sendable, Hashable {
       return evaluation
     }
     var gradient = memory.gradient
-    if let clipNorm {
-      // PyTorch's clip_grad_norm_, its 1e-6 included.
-      let factor = clipNorm / (gradient.norm + 1e-6)
-      if factor < 1 {
-        for i in gradient.tensors.indices {
-          for j in gradient.tensors[i].elements.indices {
-            gradient.tensors[i].elements[j] *= factor
-          }
-        }
-      }
-    }
+    if let clipNorm { gradient.clip(to: clipNorm) }
     optimizer.update(
       &state.parameters, &state.optimizer, gradient: gradient,
       stepSize: schedule.stepSize(initial: stepSize, epoch: step / stepsPerEpoch))

@@ -12,29 +12,29 @@ public struct ProblemFormula {
   public var instanceCount: Int { problem.instanceCount }
 
   /// ∇f(x), N x d.
-  public func gradient(at x: Expression) -> Expression {
+  public func gradient(at x: Traced) -> Traced {
     .custom(GradientOperation(problem: problem), [x])
   }
 
   /// ∇f(x) plus the subgradient of r of least norm, N x d.
-  public func subgradient(at x: Expression) -> Expression {
+  public func subgradient(at x: Traced) -> Traced {
     let g = gradient(at: x)
     return isSmooth ? g : g + problem.regularizer.subgradient(of: x)
   }
 
   /// The proximal operator of r; `steps` stretches to N x d.
-  public func prox(_ x: Expression, steps: Expression) -> Expression {
+  public func prox(_ x: Traced, steps: Traced) -> Traced {
     problem.regularizer.prox(of: x, steps: steps)
   }
 
   /// F of every instance, N x 1.
-  public func values(at x: Expression) -> Expression {
-    let f: Expression = .custom(SmoothValueOperation(problem: problem), [x])
+  public func values(at x: Traced) -> Traced {
+    let f: Traced = .custom(SmoothValueOperation(problem: problem), [x])
     return isSmooth ? f : f + problem.regularizer.value(of: x)
   }
 
   /// Reported objective: the sum of F over instances times the problem's `reportedScale`, 1 x 1.
-  public func reportedValue(at x: Expression) -> Expression {
+  public func reportedValue(at x: Traced) -> Traced {
     problem.reportedScale * values(at: x).sum
   }
 

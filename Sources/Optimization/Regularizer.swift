@@ -14,11 +14,11 @@ public protocol Regularizer: Sendable {
   func prox(_ x: inout Vector, steps: Vector)
 
   /// r at every instance of `x` (N x d), as a formula: N x 1.
-  func value(of x: Expression) -> Expression
+  func value(of x: Traced) -> Traced
   /// The subgradient of least norm at `x` (N x d), as a formula: N x d.
-  func subgradient(of x: Expression) -> Expression
+  func subgradient(of x: Traced) -> Traced
   /// The proximal operator at `x` (N x d), as a formula; `steps` stretches to N x d.
-  func prox(of x: Expression, steps: Expression) -> Expression
+  func prox(of x: Traced, steps: Traced) -> Traced
 }
 
 /// r = 0.
@@ -32,11 +32,11 @@ public struct NoRegularizer: Regularizer {
   public func addSubgradient(at x: Vector, to g: inout Vector) {}
   public func prox(_ x: inout Vector, steps: Vector) {}
 
-  public func value(of x: Expression) -> Expression { x.constant(Matrix(zeros: x.rows, 1)) }
-  public func subgradient(of x: Expression) -> Expression {
+  public func value(of x: Traced) -> Traced { x.constant(Matrix(zeros: x.rows, 1)) }
+  public func subgradient(of x: Traced) -> Traced {
     x.constant(Matrix(zeros: x.rows, x.columns))
   }
-  public func prox(of x: Expression, steps: Expression) -> Expression { x }
+  public func prox(of x: Traced, steps: Traced) -> Traced { x }
 }
 
 /// r = ρ ‖x‖₁; its prox is the soft threshold sign(x) max(|x| - ρ p, 0).
@@ -65,9 +65,9 @@ public struct L1Norm: Regularizer {
     }
   }
 
-  public func value(of x: Expression) -> Expression { weight * x.magnitude.rowSums }
-  public func subgradient(of x: Expression) -> Expression { weight * x.sign }
-  public func prox(of x: Expression, steps: Expression) -> Expression {
+  public func value(of x: Traced) -> Traced { weight * x.magnitude.rowSums }
+  public func subgradient(of x: Traced) -> Traced { weight * x.sign }
+  public func prox(of x: Traced, steps: Traced) -> Traced {
     x.softThreshold(weight * steps)
   }
 }

@@ -1,6 +1,6 @@
 /// A record of matrix operations that can be differentiated, backward and forward.
 ///
-/// Write a computation once with ``Expression``: it runs as it is written, and what depends on an
+/// Write a computation once with ``Traced``: it runs as it is written, and what depends on an
 /// ``variable(_:)`` is recorded on the way. ``pullback(_:)`` then carries cotangents back to the
 /// variables (VJP), ``pushforward(_:)`` tangents along (JVP). Values live in one arena that
 /// ``reset()`` empties without giving the memory back, so a loop allocates nothing after its first
@@ -66,17 +66,17 @@ public final class Tape {
   // MARK: Leaves
 
   /// A value to differentiate by.
-  public func variable(_ matrix: Matrix) -> Expression { leaf(matrix, isActive: isRecording) }
+  public func variable(_ matrix: Matrix) -> Traced { leaf(matrix, isActive: isRecording) }
 
   /// A value that does not change.
-  public func constant(_ matrix: Matrix) -> Expression { leaf(matrix, isActive: false) }
+  public func constant(_ matrix: Matrix) -> Traced { leaf(matrix, isActive: false) }
 
   /// A number that does not change, 1 x 1.
-  public func constant(_ number: Double) -> Expression {
+  public func constant(_ number: Double) -> Traced {
     constant(Matrix(rows: 1, columns: 1, elements: [number]))
   }
 
-  private func leaf(_ matrix: Matrix, isActive: Bool) -> Expression {
+  private func leaf(_ matrix: Matrix, isActive: Bool) -> Traced {
     let block = arena.block(matrix.rows, matrix.columns)
     block.copy(matrix.elements)
     return append(block, nil, [], isActive: isActive)
@@ -85,8 +85,8 @@ public final class Tape {
   // MARK: Recording
 
   func append(
-    _ block: Block, _ operation: (any Operation)?, _ inputs: [Expression], isActive: Bool
-  ) -> Expression {
+    _ block: Block, _ operation: (any Operation)?, _ inputs: [Traced], isActive: Bool
+  ) -> Traced {
     let index = Int32(nodes.count)
     nodes.append(
       Node(
@@ -94,20 +94,20 @@ public final class Tape {
         operandCount: Int32(inputs.count), owner: index, offset: 0, isActive: isActive,
         cotangent: nil, tangent: nil))
     for input in inputs { operands.append(input.index) }
-    return Expression(
+    return Traced(
       tape: self, index: index, rows: block.rows, columns: block.columns)
   }
 
   /// Computes `operation` and records it.
   func record(
-    _ operation: some Operation, _ inputs: Expression..., rows: Int, columns: Int
-  ) -> Expression {
+    _ operation: some Operation, _ inputs: Traced..., rows: Int, columns: Int
+  ) -> Traced {
     record(operation, inputs, rows: rows, columns: columns)
   }
 
   func record(
-    _ operation: some Operation, _ inputs: [Expression], rows: Int, columns: Int
-  ) -> Expression {
+    _ operation: some Operation, _ inputs: [Traced], rows: Int, columns: Int
+  ) -> Traced {
     let block = arena.block(rows, columns)
     var isActive = false
     for input in inputs {
@@ -120,7 +120,7 @@ public final class Tape {
   }
 
   /// A value whose entries are those of `whole` from `offset` on, in another shape.
-  func view(_ whole: Expression, offset: Int, rows: Int, columns: Int) -> Expression {
+  func view(_ whole: Traced, offset: Int, rows: Int, columns: Int) -> Traced {
     let node = nodes[Int(whole.index)]
     precondition(
       offset >= 0 && offset + rows * columns <= node.block.count,
@@ -132,7 +132,7 @@ public final class Tape {
         operation: nil, firstOperand: 0, operandCount: 0, owner: node.owner,
         offset: node.offset + Int32(offset), isActive: node.isActive, cotangent: nil,
         tangent: nil))
-    return Expression(tape: self, index: index, rows: rows, columns: columns)
+    return Traced(tape: self, index: index, rows: rows, columns: columns)
   }
 
   // MARK: Pieces
@@ -162,8 +162,8 @@ public final class Tape {
   }
 
   /// A value without derivative: computed, or the one that the imposed piece has here.
-  func choice(_ operation: some Operation, _ inputs: [Expression], rows: Int, columns: Int)
-    -> Expression
+  func choice(_ operation: some Operation, _ inputs: [Traced], rows: Int, columns: Int)
+    -> Traced
   {
     let block = arena.block(rows, columns)
     let result = append(block, nil, inputs, isActive: false)
@@ -214,7 +214,7 @@ public final class Tape {
   /// Carries cotangents back from `seeds` to every variable; they add up until ``reset()``.
   ///
   /// Cotangents between are given back on the way, so call it once per recording.
-  public func pullback(_ seeds: [(output: Expression, cotangent: Matrix)]) {
+  public func pullback(_ seeds: [(output: Traced, cotangent: Matrix)]) {
     for (output, cotangent) in seeds {
       precondition(
         output.rows == cotangent.rows && output.columns == cotangent.columns,
@@ -239,7 +239,7 @@ public final class Tape {
   }
 
   /// The cotangent that reached `variable`; zero if none did.
-  public func cotangent(of variable: Expression) -> Matrix {
+  public func cotangent(of variable: Traced) -> Matrix {
     let node = nodes[Int(variable.index)]
     guard let base = nodes[Int(node.owner)].cotangent else {
       return Matrix(zeros: variable.rows, variable.columns)
@@ -271,7 +271,7 @@ public final class Tape {
   // MARK: Forward
 
   /// Carries tangents from `seeds`, variables of this tape, to every value that depends on them.
-  public func pushforward(_ seeds: [(variable: Expression, tangent: Matrix)]) {
+  public func pushforward(_ seeds: [(variable: Traced, tangent: Matrix)]) {
     for i in nodes.indices { releaseTangent(i) }
     for (variable, tangent) in seeds {
       let dot = tangentBlock(Int(variable.index))
@@ -290,7 +290,7 @@ public final class Tape {
   }
 
   /// The tangent of `output` after ``pushforward(_:)``; zero if none reached it.
-  public func tangent(of output: Expression) -> Matrix {
+  public func tangent(of output: Traced) -> Matrix {
     guard let base = nodes[Int(output.index)].tangent else {
       return Matrix(zeros: output.rows, output.columns)
     }

@@ -11,7 +11,7 @@ public struct FISTA: UpdateRule {
   public var stepRule: StepRule
 
   /// Creates the rule.
-  public init(stepRule: StepRule = .theory) { self.stepRule = stepRule }
+  public init(stepRule: StepRule = .instance) { self.stepRule = stepRule }
 
   /// The extrapolated point, τ, the steps, and room for a gradient.
   public struct State: Sendable {

@@ -24,7 +24,7 @@ public struct MomentumDescent: UpdateRule {
   public var name: String { form.rawValue }
 
   /// Creates the rule with a given momentum.
-  public init(_ form: Form, stepRule: StepRule = .theory, momentum: Double) {
+  public init(_ form: Form, stepRule: StepRule = .instance, momentum: Double) {
     precondition((0..<1).contains(momentum), "momentum \(momentum)")
     self.form = form
     self.stepRule = stepRule

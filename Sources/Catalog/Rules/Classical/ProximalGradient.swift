@@ -11,7 +11,7 @@ public struct ProximalGradient: UpdateRule {
   public var metric: Vector?
 
   /// Creates the rule.
-  public init(stepRule: StepRule = .theory, metric: Vector? = nil) {
+  public init(stepRule: StepRule = .instance, metric: Vector? = nil) {
     self.stepRule = stepRule
     self.metric = metric
   }

@@ -13,7 +13,7 @@ public struct Shampoo: UpdateRule {
   public var epsilon: Double
 
   /// Creates the rule; ε is the reference code's.
-  public init(stepRule: StepRule = .theory, epsilon: Double = 1e-8) {
+  public init(stepRule: StepRule = .instance, epsilon: Double = 1e-8) {
     self.stepRule = stepRule
     self.epsilon = epsilon
   }

@@ -20,7 +20,7 @@ public struct SubgradientDescent: UpdateRule {
   public var schedule: Schedule
 
   /// Creates the rule; the reference code has constant steps.
-  public init(stepRule: StepRule = .theory, schedule: Schedule = .inverseRoot) {
+  public init(stepRule: StepRule = .instance, schedule: Schedule = .inverseRoot) {
     self.stepRule = stepRule
     self.schedule = schedule
   }

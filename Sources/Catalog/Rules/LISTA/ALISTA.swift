@@ -42,8 +42,8 @@ public struct ALISTA: UnfoldedRule {
   }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let w = LinearMap.shared(analyticWeight, copies: x.rows)
     let correction = context.residual(at: x).mapped(by: w, .transposed)
     let z = x + weight("gamma", context) * correction

@@ -26,8 +26,8 @@ public struct AdaLISTA: UnfoldedRule {
   }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let (w1, map) = (weight("W1", context), context.model.map)
     let seen = context.target(like: x).times(weight("W2", context), .plain, .transposed)
     let explained = x.mapped(by: map).times(w1, .plain, .transposed).times(w1)

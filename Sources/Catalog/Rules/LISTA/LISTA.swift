@@ -28,8 +28,8 @@ public struct LISTA: UnfoldedRule {
   }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let s = context.stepSizes
     let input = context.target(like: x).times(weight("We", context), .plain, .transposed)
     let inhibition = x.times(weight("S", context), .plain, .transposed)

@@ -23,20 +23,20 @@ public struct LISTACP: UnfoldedRule {
   }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     (coupled(x, context).softThreshold(weight("theta", context)), carry)
   }
 }
 
 extension UnfoldedRule {
   /// x + We (y - M x): the step before shrinking that LISTA-CP and its relatives have in common.
-  func coupled(_ x: Expression, _ context: FormulaContext) -> Expression {
+  func coupled(_ x: Traced, _ context: FormulaContext) -> Traced {
     x + correction(x, context)
   }
 
   /// We (y - M x).
-  func correction(_ x: Expression, _ context: FormulaContext) -> Expression {
+  func correction(_ x: Traced, _ context: FormulaContext) -> Traced {
     context.residual(at: x).times(weight("We", context), .plain, .transposed)
   }
 }

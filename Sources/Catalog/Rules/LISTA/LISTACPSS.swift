@@ -29,8 +29,8 @@ public struct LISTACPSS: UnfoldedRule {
   public var couplesInstances: Bool { selection.group == .reference }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let z = coupled(x, context)
     return (selection.shrink(z, weight("theta", context), layer: layer(context)), carry)
   }

@@ -31,8 +31,8 @@ public struct LISTACPSSStep: UnfoldedRule {
   public var couplesInstances: Bool { selection.group == .reference }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let s = context.stepSizes
     let z = x + s * correction(x, context)
     return (

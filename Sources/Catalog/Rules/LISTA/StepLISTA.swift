@@ -21,8 +21,8 @@ public struct StepLISTA: UnfoldedRule {
   }
 
   public func step(
-    _ x: Expression, _ carry: [Expression], _ context: FormulaContext
-  ) -> (x: Expression, carry: [Expression]) {
+    _ x: Traced, _ carry: [Traced], _ context: FormulaContext
+  ) -> (x: Traced, carry: [Traced]) {
     let s = weight("step_sizes", context)
     let z = x - s * context.problem.gradient(at: x)
     return (context.problem.prox(z, steps: s), carry)

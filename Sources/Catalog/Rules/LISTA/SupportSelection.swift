@@ -38,7 +38,7 @@ public struct SupportSelection: Sendable, Hashable {
   }
 
   /// Shrinks `z` (N x d) by `threshold` but for the entries that layer `layer` trusts.
-  public func shrink(_ z: Expression, _ threshold: Expression, layer: Int) -> Expression {
+  public func shrink(_ z: Traced, _ threshold: Traced, layer: Int) -> Traced {
     let kept = z.support(
       fraction: fraction(layer: layer), threshold: threshold, acrossRows: group == .reference)
     // A threshold of 0 leaves an entry as it is, and passes nothing on to θ.

@@ -149,7 +149,7 @@ extension UnfoldedRule {
   func layer(_ context: FormulaContext) -> Int { min(context.index, layers - 1) }
 
   /// The weight called `name` at a step.
-  func weight(_ name: String, _ context: FormulaContext) -> Expression {
+  func weight(_ name: String, _ context: FormulaContext) -> Traced {
     context.has(name) ? context[name] : context["\(name).\(layer(context))"]
   }
 }
@@ -172,7 +172,7 @@ extension FormulaContext {
   }
 
   /// Y, N x b, on the tape of `x`.
-  func target(like x: Expression) -> Expression {
+  func target(like x: Traced) -> Traced {
     let model = model
     return x.constant(
       Matrix(
@@ -180,7 +180,7 @@ extension FormulaContext {
   }
 
   /// Y - M x, N x b.
-  func residual(at x: Expression) -> Expression {
+  func residual(at x: Traced) -> Traced {
     target(like: x) - x.mapped(by: model.map)
   }
 }

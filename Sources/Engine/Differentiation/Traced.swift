@@ -2,7 +2,7 @@
 ///
 /// Arithmetic is entry by entry. A side of length 1 is stretched to the other operand's length, so
 /// that numbers (1 x 1), rows (1 x n) and columns (m x 1) combine with m x n matrices.
-public struct Expression {
+public struct Traced {
   let tape: Tape
   let index: Int32
   /// Number of rows.
@@ -26,40 +26,40 @@ public struct Expression {
   public var isActive: Bool { tape.isActive(index) }
 
   /// A value of the same tape that does not change.
-  public func constant(_ matrix: Matrix) -> Expression { tape.constant(matrix) }
+  public func constant(_ matrix: Matrix) -> Traced { tape.constant(matrix) }
 
   /// A number of the same tape that does not change.
-  public func constant(_ number: Double) -> Expression { tape.constant(number) }
+  public func constant(_ number: Double) -> Traced { tape.constant(number) }
 }
 
 // MARK: Shape
 
-extension Expression {
+extension Traced {
   /// The same entries in another shape; costs nothing.
-  public func reshaped(_ rows: Int, _ columns: Int) -> Expression {
+  public func reshaped(_ rows: Int, _ columns: Int) -> Traced {
     precondition(rows * columns == self.rows * self.columns, "reshape changes the count")
     return tape.view(self, offset: 0, rows: rows, columns: columns)
   }
 
   /// Rows `range`; costs nothing.
-  public func rows(_ range: Range<Int>) -> Expression {
+  public func rows(_ range: Range<Int>) -> Traced {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
     return tape.view(
       self, offset: range.lowerBound * columns, rows: range.count, columns: columns)
   }
 
   /// Row `i`, 1 x n; costs nothing.
-  public func row(_ i: Int) -> Expression { rows(i..<(i + 1)) }
+  public func row(_ i: Int) -> Traced { rows(i..<(i + 1)) }
 
   /// The transpose.
-  public var transposed: Expression {
+  public var transposed: Traced {
     rows == 1 || columns == 1
       ? reshaped(columns, rows)
       : tape.record(Transpose(), self, rows: columns, columns: rows)
   }
 
   /// `parts` one above the other; all have the same number of columns.
-  public static func stack(_ parts: [Expression]) -> Expression {
+  public static func stack(_ parts: [Traced]) -> Traced {
     guard let first = parts.first else { preconditionFailure("nothing to stack") }
     precondition(parts.allSatisfy { $0.columns == first.columns }, "stacked widths differ")
     return first.tape.record(
@@ -69,10 +69,10 @@ extension Expression {
 
 // MARK: Arithmetic
 
-extension Expression {
+extension Traced {
   private static func binary(
-    _ kind: Combination.Kind, _ a: Expression, _ b: Expression
-  ) -> Expression {
+    _ kind: Combination.Kind, _ a: Traced, _ b: Traced
+  ) -> Traced {
     func length(_ m: Int, _ n: Int) -> Int {
       precondition(
         m == n || m == 1 || n == 1,
@@ -85,84 +85,84 @@ extension Expression {
   }
 
   /// The sum.
-  public static func + (a: Expression, b: Expression) -> Expression { binary(.sum, a, b) }
+  public static func + (a: Traced, b: Traced) -> Traced { binary(.sum, a, b) }
   /// The difference.
-  public static func - (a: Expression, b: Expression) -> Expression { binary(.difference, a, b) }
+  public static func - (a: Traced, b: Traced) -> Traced { binary(.difference, a, b) }
   /// The entry-wise product.
-  public static func * (a: Expression, b: Expression) -> Expression { binary(.product, a, b) }
+  public static func * (a: Traced, b: Traced) -> Traced { binary(.product, a, b) }
   /// The entry-wise quotient.
-  public static func / (a: Expression, b: Expression) -> Expression { binary(.quotient, a, b) }
+  public static func / (a: Traced, b: Traced) -> Traced { binary(.quotient, a, b) }
 
   /// `scale · self + shift`, entry by entry.
-  public func affine(_ scale: Double, _ shift: Double = 0) -> Expression {
+  public func affine(_ scale: Double, _ shift: Double = 0) -> Traced {
     map(.affine(scale: scale, shift: shift))
   }
 
   /// The negative.
-  public static prefix func - (a: Expression) -> Expression { a.affine(-1) }
+  public static prefix func - (a: Traced) -> Traced { a.affine(-1) }
   /// A multiple.
-  public static func * (scale: Double, a: Expression) -> Expression { a.affine(scale) }
+  public static func * (scale: Double, a: Traced) -> Traced { a.affine(scale) }
   /// The sum with a number.
-  public static func + (a: Expression, shift: Double) -> Expression { a.affine(1, shift) }
+  public static func + (a: Traced, shift: Double) -> Traced { a.affine(1, shift) }
   /// The difference to a number.
-  public static func - (a: Expression, shift: Double) -> Expression { a.affine(1, -shift) }
+  public static func - (a: Traced, shift: Double) -> Traced { a.affine(1, -shift) }
   /// A number minus every entry.
-  public static func - (number: Double, a: Expression) -> Expression { a.affine(-1, number) }
+  public static func - (number: Double, a: Traced) -> Traced { a.affine(-1, number) }
   /// The quotient by a number.
-  public static func / (a: Expression, number: Double) -> Expression { a.affine(1 / number) }
+  public static func / (a: Traced, number: Double) -> Traced { a.affine(1 / number) }
 }
 
 // MARK: Functions of every entry
 
-extension Expression {
-  func map(_ function: Function) -> Expression {
+extension Traced {
+  func map(_ function: Function) -> Traced {
     tape.record(Map(function: function), self, rows: rows, columns: columns)
   }
 
   /// The square.
-  public var squared: Expression { map(.square) }
+  public var squared: Traced { map(.square) }
   /// The square root of positive entries.
-  public var squareRoot: Expression { map(.squareRoot) }
+  public var squareRoot: Traced { map(.squareRoot) }
   /// The exponential.
-  public var exponential: Expression { map(.exponential) }
+  public var exponential: Traced { map(.exponential) }
   /// The natural logarithm of positive entries.
-  public var logarithm: Expression { map(.logarithm) }
+  public var logarithm: Traced { map(.logarithm) }
   /// The logistic function σ.
-  public var sigmoid: Expression { map(.sigmoid) }
+  public var sigmoid: Traced { map(.sigmoid) }
   /// The hyperbolic tangent.
-  public var tanh: Expression { map(.tanh) }
+  public var tanh: Traced { map(.tanh) }
   /// The output map of a learned rule.
-  public func mapped(by map: OutputMap) -> Expression {
+  public func mapped(by map: OutputMap) -> Traced {
     tape.record(OutputMapping(map: map), self, rows: rows, columns: columns)
   }
 }
 
 // MARK: Kinks
 
-extension Expression {
+extension Traced {
   /// The value without its derivative (`detach`).
-  public var stopped: Expression {
+  public var stopped: Traced {
     tape.choice(Copy(), [self], rows: rows, columns: columns)
   }
 
   /// 1 where positive, 0 elsewhere: locally constant.
-  public var isPositive: Expression {
+  public var isPositive: Traced {
     tape.choice(Side(kind: .positive), [self], rows: rows, columns: columns)
   }
 
   /// -1, 0 or 1: locally constant.
-  public var sign: Expression {
+  public var sign: Traced {
     tape.choice(Side(kind: .sign), [self], rows: rows, columns: columns)
   }
 
   /// max(x, 0), with derivative 0 at 0.
-  public var relu: Expression { self * isPositive }
+  public var relu: Traced { self * isPositive }
 
   /// |x|, with derivative 0 at 0.
-  public var magnitude: Expression { self * sign }
+  public var magnitude: Traced { self * sign }
 
   /// x where positive, e^x - 1 elsewhere.
-  public var elu: Expression {
+  public var elu: Traced {
     // The exponential is taken where its argument is not positive only, so it cannot overflow.
     let isPositive = isPositive
     let below = (self * (1 - isPositive)).map(.exponentialMinusOne)
@@ -172,7 +172,7 @@ extension Expression {
   /// sign(x) max(|x| - θ, 0); θ = `threshold` may be negative, as in the reference code.
   ///
   /// Where the result is zero both derivatives are.
-  public func softThreshold(_ threshold: Expression) -> Expression {
+  public func softThreshold(_ threshold: Traced) -> Traced {
     precondition(
       (threshold.rows == rows || threshold.rows == 1)
         && (threshold.columns == columns || threshold.columns == 1),
@@ -188,8 +188,8 @@ extension Expression {
   ///
   /// The quantile interpolates linearly. Groups are the columns (over the rows) or the rows.
   public func support(
-    fraction: Double, threshold: Expression, acrossRows: Bool
-  ) -> Expression {
+    fraction: Double, threshold: Traced, acrossRows: Bool
+  ) -> Traced {
     precondition((0...1).contains(fraction), "fraction \(fraction)")
     precondition(
       (threshold.rows == rows || threshold.rows == 1)
@@ -203,21 +203,21 @@ extension Expression {
 
 // MARK: Sums and products
 
-extension Expression {
+extension Traced {
   /// The sum of all entries, 1 x 1.
-  public var sum: Expression { tape.record(Sum(axis: .all), self, rows: 1, columns: 1) }
+  public var sum: Traced { tape.record(Sum(axis: .all), self, rows: 1, columns: 1) }
   /// The sums of the rows, m x 1.
-  public var rowSums: Expression { tape.record(Sum(axis: .row), self, rows: rows, columns: 1) }
+  public var rowSums: Traced { tape.record(Sum(axis: .row), self, rows: rows, columns: 1) }
   /// The sums of the columns, 1 x n.
-  public var columnSums: Expression {
+  public var columnSums: Traced {
     tape.record(Sum(axis: .column), self, rows: 1, columns: columns)
   }
 
   /// `op(self) op(other)`, by `dgemm`.
   public func times(
-    _ other: Expression, _ operation: Matrix.Operation = .plain,
+    _ other: Traced, _ operation: Matrix.Operation = .plain,
     _ otherOperation: Matrix.Operation = .plain
-  ) -> Expression {
+  ) -> Traced {
     let (m, k) = operation == .plain ? (rows, columns) : (columns, rows)
     let (k2, n) =
       otherOperation == .plain ? (other.rows, other.columns) : (other.columns, other.rows)
@@ -229,7 +229,7 @@ extension Expression {
   /// A constant linear map, or its transpose, applied to N x d (or N x b) with a row per instance.
   public func mapped(
     by map: LinearMap, _ operation: Matrix.Operation = .plain
-  ) -> Expression {
+  ) -> Traced {
     let (n, m) =
       operation == .plain
       ? (map.blockColumns, map.blockRows) : (map.blockRows, map.blockColumns)
@@ -241,8 +241,8 @@ extension Expression {
   }
 
   /// An operation with derivatives of its own, of `inputs`, at least one.
-  public static func custom(_ operation: any CustomOperation, _ inputs: [Expression])
-    -> Expression
+  public static func custom(_ operation: any CustomOperation, _ inputs: [Traced])
+    -> Traced
   {
     guard let first = inputs.first else { preconditionFailure("\(operation.name): no inputs") }
     let shape = operation.shape(inputs.map { ($0.rows, $0.columns) })
