@@ -37,10 +37,7 @@ struct AdaLISTAReplayer: CaseReplayer {
       stepSize: "init_lr", epochs: try reference.count("steps_per_stage"))
     let trained = 1...min(try reference.count("staged_layers"), layers)
     let outcome = try plan.train(rule.parameters, layers: trained) { layer in
-      StagedTraining.Layer(batches: [
-        try rule.objective(
-          on: problem, from: start, horizon: layer, loss: .distance(to: target))
-      ])
+      try rule.training(of: layer, on: [problem], from: [start]) { _ in target }
     }
     reference.record(outcome, into: &arrays)
     return arrays

@@ -76,11 +76,7 @@ struct LISTAReplayer: CaseReplayer {
     }
     let plan = try reference.stagedTraining(stepSize: "staged_lr", epochs: 1)
     let outcome = try plan.train(rule.parameters, layers: 1...min(3, horizon)) { layer in
-      StagedTraining.Layer(batches: [
-        try rule.objective(
-          on: problem, from: start, horizon: layer,
-          loss: .objective(MetaLoss.last.weights(horizon: layer)))
-      ])
+      try rule.training(of: layer, on: [problem], from: [start])
     }
     reference.record(outcome, into: &arrays)
     return arrays

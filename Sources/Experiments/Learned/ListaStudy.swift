@@ -44,8 +44,8 @@ public struct ListaStudy: Sendable, Hashable, Codable {
   public init(
     size: SparseRegressionSize = SparseRegressionSize(
       instances: 256, rows: 50, columns: 100, sparsity: 5),
-    weight: Double = 0.1, layers: Int = 6, trainingInstances: Int = 1024, batch: Int = 128,
-    epochs: Int = 12, stepSize: Double = 1e-3, seed: UInt64 = 1
+    weight: Double = 0.1, layers: Int = 6, trainingInstances: Int = 512, batch: Int = 64,
+    epochs: Int = 8, stepSize: Double = 2e-3, seed: UInt64 = 1
   ) {
     precondition(trainingInstances % batch == 0, "\(trainingInstances) is no multiple of \(batch)")
     self.size = size
@@ -88,12 +88,9 @@ public struct ListaStudy: Sendable, Hashable, Codable {
       var trained = rule
       let plan = StagedTraining(stepSize: stepSize, length: .epochs(epochs), seed: seed)
       let outcome = try plan.train(rule.parameters, layers: 1...layers) { layer in
-        StagedTraining.Layer(
-          batches: try data.batches.map { problem in
-            try rule.objective(
-              on: problem, from: Vector(zeros: problem.dimension), horizon: layer,
-              loss: loss(measure, problem, layer))
-          })
+        try rule.training(
+          of: layer, on: data.batches,
+          target: measure == .recoveryError ? { $0.generatingPoint } : { _ in nil })
       }
       trained.parameters = outcome.parameters
       let numbers = data.numbers(trained, measure, layers)
@@ -120,11 +117,17 @@ public struct ListaStudy: Sendable, Hashable, Codable {
     }
   }
 
-  private func loss(_ measure: Measure, _ problem: Lasso, _ layer: Int) -> UnrollLoss {
-    if measure == .recoveryError, let point = problem.generatingPoint {
-      return .distance(to: point)
+  /// Trains and compares every rule by every measure.
+  ///
+  /// - Throws: `ProblemError` for sizes out of range.
+  public func rows(progress: (Row) -> Void = { _ in }) throws -> [Row] {
+    try Subject.allCases.flatMap { subject in
+      try Measure.allCases.map { measure in
+        let row = try row(subject, measure)
+        progress(row)
+        return row
+      }
     }
-    return .objective(MetaLoss.last.weights(horizon: layer))
   }
 
   /// Instances for training and for the test, drawn together so that they may share a dictionary.
