@@ -2,40 +2,54 @@ import Catalog
 import Engine
 import Optimization
 
-/// Replays NetX-lab's LISTA family on LASSO with one dictionary: runs, gradients, both trainings.
+/// Replays the LISTA family on LASSO with one dictionary: runs, gradients, both kinds of training.
+///
+/// NetX-lab's classes select the support across the batch; our own cases of ALISTA do so over
+/// coordinates.
 struct LISTAReplayer: CaseReplayer {
-  private static let names = ["LISTA", "LISTACPSS", "LISTACPSSSTEP", "LISTACPSSWOnly"]
+  private static let rules:
+    [String: @Sendable (Int, Parameters, ReferenceCase) throws -> any UnfoldedRule] = [
+      "LISTA": { layers, weights, _ in
+        try LISTA(layers: layers, parameters: weights, stepRule: .reference)
+      },
+      "LISTACP": { layers, weights, _ in try LISTACP(layers: layers, parameters: weights) },
+      "LISTACPSS": { layers, weights, reference in
+        try LISTACPSS(
+          layers: layers, parameters: weights, selection: try reference.selection(.reference))
+      },
+      "LISTACPSSSTEP": { layers, weights, reference in
+        try LISTACPSSStep(
+          layers: layers, parameters: weights, stepRule: .reference,
+          selection: try reference.selection(.reference))
+      },
+      "LISTACPSSWOnly": { layers, weights, _ in
+        try LISTACPSSWOnly(layers: layers, parameters: weights)
+      },
+      "ALISTA": { layers, weights, reference in
+        try ALISTA(
+          layers: layers,
+          analyticWeight: try Lasso(reference).map.matrix(0).leastCoherent(),
+          parameters: weights, selection: try reference.selection(.coordinates))
+      },
+      "StepLISTA": { layers, weights, _ in try StepLISTA(layers: layers, parameters: weights) },
+    ]
 
   func covers(_ header: ReferenceCase.Header) -> Bool {
-    Self.names.contains(header.algorithm) && header.problem == "LASSO"
+    Self.rules[header.algorithm] != nil && header.problem == "LASSO"
   }
 
   func outputs(of reference: ReferenceCase) throws -> [String: Tensor] {
-    let weights = reference.weights
+    guard let make = Self.rules[reference.header.algorithm] else { return [:] }
     let problem = try Lasso(reference)
     let layers = try reference.start(on: problem).horizon
-    let selection = SupportSelection(
-      fraction: try reference.required("percent"),
-      largestFraction: try reference.required("max_percent"), group: .reference)
-    func outputs(_ rule: some UnfoldedRule) throws -> [String: Tensor] {
-      var arrays = try self.outputs(of: rule, reference, problem)
-      if reference.header.algorithm != "LISTA" {
-        arrays["percent_t"] = Tensor(
-          shape: [layers], elements: (0..<layers).map(selection.fraction(layer:)))
-      }
-      return arrays
+    var arrays = try outputs(
+      of: try make(layers, reference.weights, reference), reference, problem)
+    if reference.header.hyper["percent"] != nil, reference.header.algorithm != "LISTA" {
+      let selection = try reference.selection(.reference)
+      arrays["percent_t"] = Tensor(
+        shape: [layers], elements: (0..<layers).map(selection.fraction(layer:)))
     }
-    switch reference.header.algorithm {
-    case "LISTA":
-      return try outputs(LISTA(layers: layers, parameters: weights, stepRule: .reference))
-    case "LISTACPSS":
-      return try outputs(LISTACPSS(layers: layers, parameters: weights, selection: selection))
-    case "LISTACPSSSTEP":
-      return try outputs(
-        LISTACPSSStep(
-          layers: layers, parameters: weights, stepRule: .reference, selection: selection))
-    default: return try outputs(LISTACPSSWOnly(layers: layers, parameters: weights))
-    }
+    return arrays
   }
 
   private func outputs(
@@ -103,6 +117,16 @@ extension ReferenceCase {
     Parameters(
       arrays.sorted { $0.key < $1.key }.filter { $0.key.hasPrefix("w0.") }
         .map { (String($0.key.dropFirst(3)), $0.value) })
+  }
+
+  /// Which entries are not shrunk.
+  func selection(_ group: SupportSelection.Group) throws -> SupportSelection {
+    let fractions = (try required("percent"), try required("max_percent"))
+    guard (0...1).contains(fractions.1) else {
+      throw ReplayError.setting("hyper.max_percent", value: "\(fractions.1)", accepted: "0...1")
+    }
+    return SupportSelection(
+      fraction: fractions.0, largestFraction: fractions.1, group: group)
   }
 
   /// The number under `key`.
