@@ -125,6 +125,19 @@ void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, doub
   DISPATCH(map_evaluate, map, n, z, value, derivative);
 }
 
+void oc_lstm_forward(size_t n, const double *a, const double *c, double *cnext, double *hnext) {
+  DISPATCH(lstm_forward, n, a, c, cnext, hnext);
+}
+
+void oc_lstm_backward(size_t n, double *a, const double *c, const double *hbar, double *cbar) {
+  DISPATCH(lstm_backward, n, a, c, hbar, cbar);
+}
+
+void oc_lstm_tangent(size_t n, const double *a, const double *adot, const double *c, double *cdot,
+                     double *hdot) {
+  DISPATCH(lstm_tangent, n, a, adot, c, cdot, hdot);
+}
+
 void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y) {
   DISPATCH(gram_gradient, n, packed, x, c, y);
 }

@@ -170,6 +170,88 @@ KERNEL void OC(map_evaluate)(int32_t map, size_t n, const double *z, double *val
   }
 }
 
+// ---------------------------------------------------------------- gates of an LSTM
+
+INLINE vec OC(sigmoid)(vec z) {
+  vec value, slope;
+  OC(map)(OC_TWICE_SIGMOID, z, &value, &slope);
+  return 0.5 * value;
+}
+
+// tanh |z| = -m / (2 + m) with m = e^(-2|z|) - 1 formed without cancellation: 2^k q + (2^k - 1).
+INLINE vec OC(tanh)(vec z) {
+  const vec magic = OC(all)(6755399441055744.0);
+  vec x = 2.0 * (vec)((ivec)z | (ivec)OC(all)(-0.0));
+  x = OC(pick)(x < -80.0, OC(all)(-80.0), x);
+  vec shifted = OC(fma)(x, OC(all)(1.4426950408889634), magic);
+  vec kd = shifted - magic;
+  vec r = OC(fma)(kd, OC(all)(-6.93147180369123816490e-01), x);
+  r = OC(fma)(kd, OC(all)(-1.90821492927058770002e-10), r);
+  vec r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+#define TERM(m, n) OC(fma)(r, OC(all)(1.0 / n), OC(all)(1.0 / m))
+  vec low = OC(fma)(r2, TERM(24.0, 120.0), TERM(2.0, 6.0));
+  vec middle = OC(fma)(r2, TERM(40320.0, 362880.0), TERM(720.0, 5040.0));
+  vec high = OC(fma)(r2, TERM(479001600.0, 6227020800.0), TERM(3628800.0, 39916800.0));
+#undef TERM
+  vec q = OC(fma)(r2, OC(fma)(r4, middle, OC(fma)(r8, high, low)), r);
+  vec power = (vec)((((ivec)shifted - (ivec)magic) + 1023) << 52);
+  vec m = OC(fma)(power, q, power - 1.0);
+  vec t = -m / (2.0 + m);
+  return (vec)((ivec)t | ((ivec)z & (ivec)OC(all)(-0.0)));
+}
+
+typedef struct {
+  vec i, f, g, o, c, t;
+} OC(gate);
+
+// The gates of eight coordinates, the next cell and its tanh.
+INLINE OC(gate) OC(gates_at)(size_t n, const double *a, const double *c, size_t k) {
+  OC(gate) v;
+  v.i = OC(sigmoid)(OC(load)(a + k));
+  v.f = OC(sigmoid)(OC(load)(a + n + k));
+  v.g = OC(tanh)(OC(load)(a + 2 * n + k));
+  v.o = OC(sigmoid)(OC(load)(a + 3 * n + k));
+  v.c = OC(fma)(v.f, OC(load)(c + k), v.i * v.g);
+  v.t = OC(tanh)(v.c);
+  return v;
+}
+
+KERNEL void OC(lstm_forward)(size_t n, const double *a, const double *c, double *cnext,
+                             double *hnext) {
+  for (size_t k = 0; k < n; k += 8) {
+    OC(gate) v = OC(gates_at)(n, a, c, k);
+    OC(store)(cnext + k, v.c);
+    OC(store)(hnext + k, v.o * v.t);
+  }
+}
+
+KERNEL void OC(lstm_backward)(size_t n, double *a, const double *c, const double *hbar,
+                              double *cbar) {
+  for (size_t k = 0; k < n; k += 8) {
+    OC(gate) v = OC(gates_at)(n, a, c, k);
+    vec h = OC(load)(hbar + k), total = OC(load)(cbar + k) + h * v.o * (1.0 - v.t * v.t);
+    OC(store)(a + k, total * v.g * v.i * (1.0 - v.i));
+    OC(store)(a + n + k, total * OC(load)(c + k) * v.f * (1.0 - v.f));
+    OC(store)(a + 2 * n + k, total * v.i * (1.0 - v.g * v.g));
+    OC(store)(a + 3 * n + k, h * v.t * v.o * (1.0 - v.o));
+    OC(store)(cbar + k, total * v.f);
+  }
+}
+
+KERNEL void OC(lstm_tangent)(size_t n, const double *a, const double *adot, const double *c,
+                             double *cdot, double *hdot) {
+  for (size_t k = 0; k < n; k += 8) {
+    OC(gate) v = OC(gates_at)(n, a, c, k);
+    vec i = OC(load)(adot + k) * v.i * (1.0 - v.i);
+    vec f = OC(load)(adot + n + k) * v.f * (1.0 - v.f);
+    vec g = OC(load)(adot + 2 * n + k) * (1.0 - v.g * v.g);
+    vec o = OC(load)(adot + 3 * n + k) * v.o * (1.0 - v.o);
+    vec next = f * OC(load)(c + k) + v.f * OC(load)(cdot + k) + i * v.g + v.i * g;
+    OC(store)(cdot + k, next);
+    OC(store)(hdot + k, o * v.t + v.o * (1.0 - v.t * v.t) * next);
+  }
+}
+
 // ---------------------------------------------------------------- symmetric matrix times vector
 
 // Rows of a symmetric matrix are its columns, so y += x_j A_j needs no reduction; two rows at a

@@ -46,12 +46,14 @@ public struct ReferenceCase: Sendable, Equatable {
 
     /// Creates a header in the layout's version 1.
     public init(
-      algorithm: String, problem: String, dims: [String: Int], hyper: [String: JSONValue],
+      algorithm: String, variant: String? = nil, problem: String, dims: [String: Int],
+      hyper: [String: JSONValue],
       source: String? = nil, seed: Int? = nil, noGradient: [String]? = nil,
       arrays: [String: Description] = [:]
     ) {
       format = ReferenceCase.formatVersion
       self.algorithm = algorithm
+      self.variant = variant
       self.problem = problem
       self.dims = dims
       self.hyper = hyper
@@ -64,6 +66,7 @@ public struct ReferenceCase: Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
       case format
       case algorithm
+      case variant
       case problem
       case dims
       case hyper

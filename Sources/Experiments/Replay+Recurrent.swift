@@ -48,6 +48,7 @@ struct RecurrentReplayer: CaseReplayer {
     let last = state.carry[network.place(in: state.carry)].matrix
     arrays["hT"] = network.coordinateMajor(last, from: 0)
     arrays["cT"] = network.coordinateMajor(last, from: network.layers * network.hidden)
+    arrays["step_size"] = problem.perInstance(rule.stepRule.stepSizes(for: problem))
     arrays["obj_mean"] = arrays["obj_reported"]
     arrays["obj_reported"] = nil
 
@@ -91,7 +92,7 @@ struct RecurrentReplayer: CaseReplayer {
   }
 
   func isRequired(_ array: String, in reference: ReferenceCase) -> Bool {
-    !["obj_total", "obj_reported", "Z", "lipschitz"].contains(array)
+    !["obj_total", "obj_reported", "Z", "step_size"].contains(array)
   }
 
   /// Adam divides by roots of tiny second moments, so weights after it compare absolutely.

@@ -20,10 +20,17 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "A few seconds at small sizes, to see that it works; no headline target is judged.")
   var quick = false
 
+  @Flag(help: "Only the rules that run on the tape.")
+  var learned = false
+
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let console = Console(common)
+    if learned {
+      let result = try LearnedBenchmarks.run(quick: quick)
+      return console.result(result) { Self.text($0) }
+    }
     let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
     let published = try PublishedTimes.load(from: folder)
     let result = try Benchmarks.run(quick: quick, published: published) {
@@ -38,6 +45,17 @@ struct BenchCommand: AsyncParsableCommand {
       "One training step (forward, backward, update), ms, on \(result.cores) cores",
       times(result), growth(result), published(result.published), targets(result.targets),
     ].joined(separator: "\n\n")
+  }
+
+  /// The tape's rules as a table for a terminal.
+  static func text(_ result: LearnedBenchmarks) -> String {
+    var rows = [["One training step, ms", "minimum", "median", "repeated", "PyTorch", "target"]]
+    for row in result.rows {
+      rows.append(
+        ["\(row.name), \(row.threads) threads"] + cells(row.timing)
+          + [row.published.map { number($0) } ?? "", row.limit.map { number($0) } ?? ""])
+    }
+    return aligned(rows)
   }
 
   private static func words(_ size: Benchmarks.Size) -> String {

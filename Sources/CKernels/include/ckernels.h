@@ -72,6 +72,17 @@ void oc_finish(const oc_table *table, const double *cells, const double *extra, 
 /// value = map(z), derivative = map'(z), for n entries.
 void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative);
 
+/// One LSTM layer's gates on n entries, a multiple of 8: `a` holds the sums before the gates i, f, g
+/// and o, n each; c the cells. c' = sigma(f) c + sigma(i) tanh(g), h' = sigma(o) tanh(c').
+void oc_lstm_forward(size_t n, const double *a, const double *c, double *cnext, double *hnext);
+
+/// Replaces `a` by the cotangents of the sums, and `cbar`, the cotangent of c', by that of c.
+void oc_lstm_backward(size_t n, double *a, const double *c, const double *hbar, double *cbar);
+
+/// Replaces `cdot`, the tangent of c, by that of c'; `adot` holds the tangents of the sums.
+void oc_lstm_tangent(size_t n, const double *a, const double *adot, const double *c, double *cdot,
+                     double *hdot);
+
 /// Doubles that a packed symmetric matrix of padded order `n` takes.
 size_t oc_packed_count(size_t n);
 

@@ -10,7 +10,13 @@ extension Traced {
   public static func recurrentStep(
     _ input: Traced, _ state: Traced, weights: [Traced], hidden: Int
   ) -> Traced {
-    composedRecurrentStep(input, state, weights: weights, hidden: hidden)
+    let layers = weights.count / 4
+    precondition(
+      state.rows == 2 * layers * hidden && state.columns == input.columns,
+      "state of \(state.rows) x \(state.columns) for \(layers) layers of \(hidden)")
+    return input.tape.record(
+      FusedRecurrentStep(hidden: hidden, layers: layers), [input, state] + weights,
+      rows: state.rows, columns: state.columns)
   }
 
   /// The same from elementary operations: the oracle of the fused one.

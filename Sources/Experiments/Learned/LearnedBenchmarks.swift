@@ -1,0 +1,58 @@
+import Catalog
+import Dispatch
+import Engine
+import Optimization
+
+/// Times of training steps of the rules that run on the tape.
+public struct LearnedBenchmarks: Sendable, Hashable, Codable {
+  /// One training step, forward and backward and the update of the weights.
+  public struct Row: Sendable, Hashable, Codable {
+    /// What was run.
+    public var name: String
+    /// Threads.
+    public var threads: Int
+    /// Times in ms.
+    public var timing: Timing
+    /// What the authors' code takes in float64, in ms, where it was measured.
+    public var published: Double?
+    /// What it may take on two idle cores, in ms.
+    public var limit: Double?
+  }
+
+  /// The measurements.
+  public var rows: [Row]
+
+  /// Measures; about half a minute, or a second if `quick`.
+  ///
+  /// - Throws: what the rules find wrong with the sizes, which are right.
+  public static func run(quick: Bool = false) throws -> LearnedBenchmarks {
+    LearnedBenchmarks(rows: try [2, 1].map { try recurrent(threads: $0, quick: quick) })
+  }
+
+  /// One minibatch of paper B's training: LASSO 250 x 500, 64 instances, T = 100 in 5 segments.
+  private static func recurrent(threads: Int, quick: Bool) throws -> Row {
+    let size =
+      quick
+      ? SparseRegressionSize(instances: 4, rows: 25, columns: 50, sparsity: 5)
+      : SparseRegressionSize(instances: 64, rows: 250, columns: 500, sparsity: 50)
+    let problem = try Lasso.generated(seed: 1, size: size)
+    guard let architecture = RecurrentParts.Architecture.variant("PA") else {
+      preconditionFailure("PA is a variant")
+    }
+    let rule = CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)))
+    let plan = TruncatedTraining(stepSize: 1e-3, horizon: 100, segment: 20)
+    var state = plan.initialState(rule.parameters)
+    let start = Vector(zeros: problem.dimension)
+    let times = (0..<(quick ? 2 : 4)).map { k -> Double in
+      let begin = DispatchTime.now().uptimeNanoseconds
+      plan.advance(
+        &state, rule, on: problem, from: start, seed: UInt64(k), threads: threads)
+      return Double(DispatchTime.now().uptimeNanoseconds - begin) * 1e-6
+    }
+    return Row(
+      name: "CoordMathLSTM (PA), d=\(size.columns) m=\(size.rows) N=\(size.instances) T=100",
+      threads: threads, timing: Timing(Array(times.dropFirst())),
+      published: quick ? nil : 13_000, limit: quick || threads != 2 ? nil : 2_500)
+  }
+}
