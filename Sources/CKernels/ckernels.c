@@ -125,17 +125,33 @@ void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, doub
   DISPATCH(map_evaluate, map, n, z, value, derivative);
 }
 
-void oc_lstm_forward(size_t n, const double *a, const double *c, double *cnext, double *hnext) {
-  DISPATCH(lstm_forward, n, a, c, cnext, hnext);
+void oc_layer_forward(const oc_layer *layer, double *hnext, double *cnext) {
+  DISPATCH(layer_forward, layer, hnext, cnext);
 }
 
-void oc_lstm_backward(size_t n, double *a, const double *c, const double *hbar, double *cbar) {
-  DISPATCH(lstm_backward, n, a, c, hbar, cbar);
+void oc_layer_backward(const oc_layer *layer, const double *hbar, const double *cbar,
+                       const double *above, double *sumbar, double *cellbar) {
+  DISPATCH(layer_backward, layer, hbar, cbar, above, sumbar, cellbar);
 }
 
-void oc_lstm_tangent(size_t n, const double *a, const double *adot, const double *c, double *cdot,
-                     double *hdot) {
-  DISPATCH(lstm_tangent, n, a, adot, c, cdot, hdot);
+void oc_layer_tangent(const oc_layer *layer, const double *sumdot, const double *cdot,
+                      double *hdotnext, double *cdotnext) {
+  DISPATCH(layer_tangent, layer, sumdot, cdot, hdotnext, cdotnext);
+}
+
+void oc_panel(size_t rows, size_t depth, size_t columns, const double *packed, const double *x,
+              size_t width, double *y, size_t stride, int adds, double *tile) {
+  DISPATCH(panel, rows, depth, columns, packed, x, width, y, stride, adds, tile);
+}
+
+void oc_outer(size_t rows, size_t columns, size_t n, const double *a, size_t width,
+              const double *b, size_t stride, double *sums, size_t pitch) {
+  DISPATCH(outer, rows, columns, n, a, width, b, stride, sums, pitch);
+}
+
+void oc_row_sums(size_t rows, size_t n, const double *a, size_t width, double *sums,
+                 size_t pitch) {
+  DISPATCH(row_sums, rows, n, a, width, sums, pitch);
 }
 
 void oc_gram_gradient(size_t n, const double *packed, const double *x, const double *c, double *y) {

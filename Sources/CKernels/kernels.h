@@ -170,16 +170,17 @@ KERNEL void OC(map_evaluate)(int32_t map, size_t n, const double *z, double *val
   }
 }
 
-// ---------------------------------------------------------------- gates of an LSTM
+// ---------------------------------------------------------------- a layer of an LSTM
 
-INLINE vec OC(sigmoid)(vec z) {
-  vec value, slope;
-  OC(map)(OC_TWICE_SIGMOID, z, &value, &slope);
-  return 0.5 * value;
+// e^(-|z|), 0 beyond 460 as in the maps above.
+INLINE vec OC(decay)(vec z) {
+  vec x = (vec)((ivec)z | (ivec)OC(all)(-0.0));
+  ivec vanishes = x < -460.0;
+  return OC(pick)(vanishes, OC(all)(0.0), OC(exp)(OC(pick)(vanishes, OC(all)(-460.0), x)));
 }
 
-// tanh |z| = -m / (2 + m) with m = e^(-2|z|) - 1 formed without cancellation: 2^k q + (2^k - 1).
-INLINE vec OC(tanh)(vec z) {
+// e^(-2 |z|) - 1 without cancellation: 2^k q + (2^k - 1), and -1 beyond 40.
+INLINE vec OC(decay_minus_one)(vec z) {
   const vec magic = OC(all)(6755399441055744.0);
   vec x = 2.0 * (vec)((ivec)z | (ivec)OC(all)(-0.0));
   x = OC(pick)(x < -80.0, OC(all)(-80.0), x);
@@ -195,60 +196,241 @@ INLINE vec OC(tanh)(vec z) {
 #undef TERM
   vec q = OC(fma)(r2, OC(fma)(r4, middle, OC(fma)(r8, high, low)), r);
   vec power = (vec)((((ivec)shifted - (ivec)magic) + 1023) << 52);
-  vec m = OC(fma)(power, q, power - 1.0);
-  vec t = -m / (2.0 + m);
-  return (vec)((ivec)t | ((ivec)z & (ivec)OC(all)(-0.0)));
+  return OC(fma)(power, q, power - 1.0);
+}
+
+INLINE vec OC(with_sign)(vec size, vec sign) {
+  return (vec)((ivec)size | ((ivec)sign & (ivec)OC(all)(-0.0)));
 }
 
 typedef struct {
-  vec i, f, g, o, c, t;
-} OC(gate);
+  vec i, f, g, o;    // the gates
+  vec ni, nf, no;    // 1 - i, 1 - f, 1 - o
+  vec c, t;          // the next cell, and its tanh
+} OC(gates);
 
-// The gates of eight coordinates, the next cell and its tanh.
-INLINE OC(gate) OC(gates_at)(size_t n, const double *a, const double *c, size_t k) {
-  OC(gate) v;
-  v.i = OC(sigmoid)(OC(load)(a + k));
-  v.f = OC(sigmoid)(OC(load)(a + n + k));
-  v.g = OC(tanh)(OC(load)(a + 2 * n + k));
-  v.o = OC(sigmoid)(OC(load)(a + 3 * n + k));
-  v.c = OC(fma)(v.f, OC(load)(c + k), v.i * v.g);
-  v.t = OC(tanh)(v.c);
+// The gates of eight coordinates from their sums. Denominators lie in [1, 2], so four quotients
+// come from one division.
+INLINE OC(gates) OC(gates_of)(vec ai, vec af, vec ag, vec ao, vec c) {
+  OC(gates) v;
+  vec ei = OC(decay)(ai), ef = OC(decay)(af), eo = OC(decay)(ao), m = OC(decay_minus_one)(ag);
+  vec di = 1.0 + ei, df = 1.0 + ef, d_o = 1.0 + eo, dg = 2.0 + m;
+  vec first = di * df, second = d_o * dg, inverse = 1.0 / (first * second);
+  vec qi = inverse * (df * second), qf = inverse * (di * second);
+  vec qo = inverse * (first * dg), qg = inverse * (first * d_o);
+  vec si = ei * qi, sf = ef * qf, so = eo * qo;
+  ivec pi = ai >= 0.0, pf = af >= 0.0, po = ao >= 0.0;
+  v.i = OC(pick)(pi, qi, si), v.ni = OC(pick)(pi, si, qi);
+  v.f = OC(pick)(pf, qf, sf), v.nf = OC(pick)(pf, sf, qf);
+  v.o = OC(pick)(po, qo, so), v.no = OC(pick)(po, so, qo);
+  v.g = OC(with_sign)(-m * qg, ag);
+  v.c = OC(fma)(v.f, c, v.i * v.g);
+  vec n = OC(decay_minus_one)(v.c);
+  v.t = OC(with_sign)(-n / (2.0 + n), v.c);
   return v;
 }
 
-KERNEL void OC(lstm_forward)(size_t n, const double *a, const double *c, double *cnext,
-                             double *hnext) {
-  for (size_t k = 0; k < n; k += 8) {
-    OC(gate) v = OC(gates_at)(n, a, c, k);
-    OC(store)(cnext + k, v.c);
-    OC(store)(hnext + k, v.o * v.t);
+INLINE vec OC(load_lanes)(const double *p, size_t lanes) {
+  if (lanes >= 8) return OC(load)(p);
+  double room[8] = {0};
+  memcpy(room, p, lanes * sizeof(double));
+  return OC(load)(room);
+}
+INLINE void OC(store_lanes)(double *p, vec a, size_t lanes) {
+  if (lanes >= 8) return OC(store)(p, a);
+  double room[8];
+  OC(store)(room, a);
+  memcpy(p, room, lanes * sizeof(double));
+}
+
+// Copies up to OC_TILE columns of some rows, padded with zeros.
+INLINE double *OC(load_tile)(size_t rows, const double *from, size_t stride, size_t lanes,
+                             double *to) {
+  for (size_t k = 0; k < rows; ++k, from += stride, to += OC_TILE)
+    for (size_t v = 0; v < OC_TILE; v += 8)
+      OC(store)(to + v, lanes > v ? OC(load_lanes)(from + v, lanes - v) : OC(all)(0));
+  return to;
+}
+
+// Eight rows of a product with a tile: sums[r][v] = w[k][r] tile[k][v] summed over k.
+#define OC_EIGHT(vecs)                                                                             \
+  INLINE void OC(eight_##vecs)(size_t count, const double *w, const double *tile, vec (*sums)[3]) { \
+    for (size_t k = 0; k < count; ++k, w += 8, tile += OC_TILE) {                                  \
+      vec x[vecs];                                                                                 \
+      UNROLL for (int v = 0; v < vecs; ++v) x[v] = OC(load)(tile + 8 * v);                         \
+      UNROLL for (int r = 0; r < 8; ++r)                                                           \
+        UNROLL for (int v = 0; v < vecs; ++v)                                                      \
+          sums[r][v] = OC(fma)(OC(all)(w[r]), x[v], sums[r][v]);                                   \
+    }                                                                                              \
+  }
+OC_EIGHT(1)
+OC_EIGHT(2)
+OC_EIGHT(3)
+#undef OC_EIGHT
+
+INLINE void OC(eight)(int vecs, size_t count, const double *w, const double *tile,
+                      vec (*sums)[3]) {
+  vec a[8][3];
+  memcpy(a, sums, sizeof a);
+  if (vecs == 3) OC(eight_3)(count, w, tile, a);
+  else if (vecs == 2) OC(eight_2)(count, w, tile, a);
+  else OC(eight_1)(count, w, tile, a);
+  memcpy(sums, a, sizeof a);
+}
+
+// Brings inputs and h of a tile together; returns its number of vectors.
+INLINE int OC(layer_tile)(const oc_layer *in, size_t j) {
+  size_t lanes = in->columns - j < OC_TILE ? in->columns - j : OC_TILE;
+  double *rest = OC(load_tile)(in->inputs, in->u + j, in->stride, lanes, in->tile);
+  OC(load_tile)(in->hidden, in->h + j, in->stride, lanes, rest);
+  return (int)(lanes + 7) / 8;
+}
+
+// The sums before the gates of two units, rows i, i', f, f', g, g', o, o'.
+INLINE void OC(layer_sums)(const oc_layer *in, size_t pair, int vecs, vec sums[8][3]) {
+  size_t depth = in->inputs + in->hidden;
+  const double *w = in->forward + pair * 8 * (depth + 1);
+  for (int r = 0; r < 8; ++r)
+    for (int v = 0; v < 3; ++v) sums[r][v] = OC(all)(w[r]);
+  OC(eight)(vecs, depth, w + 8, in->tile, sums);
+}
+
+#define FOR_UNITS                                                                                  \
+  for (size_t unit = 2 * pair; unit < 2 * pair + 2 && unit < in->hidden; ++unit)                   \
+    for (int v = 0; v < vecs; ++v)
+
+KERNEL void OC(layer_forward)(const oc_layer *in, double *hnext, double *cnext) {
+  for (size_t j = 0; j < in->columns; j += OC_TILE) {
+    int vecs = OC(layer_tile)(in, j);
+    for (size_t pair = 0; 2 * pair < in->hidden; ++pair) {
+      vec sums[8][3];
+      OC(layer_sums)(in, pair, vecs, sums);
+      FOR_UNITS {
+        size_t s = unit & 1, at = unit * in->stride + j + 8 * (size_t)v;
+        size_t lanes = in->columns - j - 8 * (size_t)v;
+        OC(gates) y = OC(gates_of)(sums[s][v], sums[2 + s][v], sums[4 + s][v], sums[6 + s][v],
+                                   OC(load_lanes)(in->c + at, lanes));
+        OC(store_lanes)(cnext + at, y.c, lanes);
+        OC(store_lanes)(hnext + at, y.o * y.t, lanes);
+      }
+    }
   }
 }
 
-KERNEL void OC(lstm_backward)(size_t n, double *a, const double *c, const double *hbar,
-                              double *cbar) {
-  for (size_t k = 0; k < n; k += 8) {
-    OC(gate) v = OC(gates_at)(n, a, c, k);
-    vec h = OC(load)(hbar + k), total = OC(load)(cbar + k) + h * v.o * (1.0 - v.t * v.t);
-    OC(store)(a + k, total * v.g * v.i * (1.0 - v.i));
-    OC(store)(a + n + k, total * OC(load)(c + k) * v.f * (1.0 - v.f));
-    OC(store)(a + 2 * n + k, total * v.i * (1.0 - v.g * v.g));
-    OC(store)(a + 3 * n + k, h * v.t * v.o * (1.0 - v.o));
-    OC(store)(cbar + k, total * v.f);
+KERNEL void OC(layer_backward)(const oc_layer *in, const double *hbar, const double *cbar,
+                               const double *above, double *sumbar, double *cellbar) {
+  const size_t width = in->width;
+  for (size_t j = 0; j < in->columns; j += OC_TILE) {
+    int vecs = OC(layer_tile)(in, j);
+    for (size_t pair = 0; 2 * pair < in->hidden; ++pair) {
+      vec sums[8][3];
+      OC(layer_sums)(in, pair, vecs, sums);
+      FOR_UNITS {
+        size_t s = unit & 1, place = j + 8 * (size_t)v, at = unit * in->stride + place;
+        size_t lanes = in->columns - place;
+        vec c = OC(load_lanes)(in->c + at, lanes), h = OC(load_lanes)(hbar + at, lanes);
+        if (above) h += OC(load)(above + unit * width + place);
+        OC(gates) y =
+          OC(gates_of)(sums[s][v], sums[2 + s][v], sums[4 + s][v], sums[6 + s][v], c);
+        vec total = OC(load_lanes)(cbar + at, lanes) + h * y.o * (1.0 - y.t * y.t);
+        double *to = sumbar + unit * width + place;
+        const size_t gate = in->hidden * width;
+        OC(store)(to, total * y.g * y.i * y.ni);
+        OC(store)(to + gate, total * c * y.f * y.nf);
+        OC(store)(to + 2 * gate, total * y.i * (1.0 - y.g) * (1.0 + y.g));
+        OC(store)(to + 3 * gate, h * y.t * y.o * y.no);
+        if (cellbar)
+          OC(store_lanes)(cellbar + at, OC(load_lanes)(cellbar + at, lanes) + total * y.f, lanes);
+      }
+    }
   }
 }
 
-KERNEL void OC(lstm_tangent)(size_t n, const double *a, const double *adot, const double *c,
-                             double *cdot, double *hdot) {
-  for (size_t k = 0; k < n; k += 8) {
-    OC(gate) v = OC(gates_at)(n, a, c, k);
-    vec i = OC(load)(adot + k) * v.i * (1.0 - v.i);
-    vec f = OC(load)(adot + n + k) * v.f * (1.0 - v.f);
-    vec g = OC(load)(adot + 2 * n + k) * (1.0 - v.g * v.g);
-    vec o = OC(load)(adot + 3 * n + k) * v.o * (1.0 - v.o);
-    vec next = f * OC(load)(c + k) + v.f * OC(load)(cdot + k) + i * v.g + v.i * g;
-    OC(store)(cdot + k, next);
-    OC(store)(hdot + k, o * v.t + v.o * (1.0 - v.t * v.t) * next);
+KERNEL void OC(layer_tangent)(const oc_layer *in, const double *sumdot, const double *cdot,
+                              double *hdotnext, double *cdotnext) {
+  const size_t width = in->width, gate = in->hidden * width;
+  for (size_t j = 0; j < in->columns; j += OC_TILE) {
+    int vecs = OC(layer_tile)(in, j);
+    for (size_t pair = 0; 2 * pair < in->hidden; ++pair) {
+      vec sums[8][3];
+      OC(layer_sums)(in, pair, vecs, sums);
+      FOR_UNITS {
+        size_t s = unit & 1, place = j + 8 * (size_t)v, at = unit * in->stride + place;
+        size_t lanes = in->columns - place;
+        vec c = OC(load_lanes)(in->c + at, lanes);
+        vec cd = cdot ? OC(load_lanes)(cdot + at, lanes) : OC(all)(0);
+        OC(gates) y =
+          OC(gates_of)(sums[s][v], sums[2 + s][v], sums[4 + s][v], sums[6 + s][v], c);
+        const double *from = sumdot + unit * width + place;
+        vec i = OC(load)(from) * y.i * y.ni, f = OC(load)(from + gate) * y.f * y.nf;
+        vec g = OC(load)(from + 2 * gate) * (1.0 - y.g) * (1.0 + y.g);
+        vec o = OC(load)(from + 3 * gate) * y.o * y.no;
+        vec next = f * c + y.f * cd + i * y.g + y.i * g;
+        OC(store_lanes)(cdotnext + at, next, lanes);
+        OC(store_lanes)(hdotnext + at, o * y.t + y.o * (1.0 - y.t * y.t) * next, lanes);
+      }
+    }
+  }
+}
+#undef FOR_UNITS
+
+// y (rows x columns) = or += the packed matrix times x, whose rows are `width` apart.
+KERNEL void OC(panel)(size_t rows, size_t depth, size_t columns, const double *packed,
+                      const double *x, size_t width, double *y, size_t stride, int adds,
+                      double *tile) {
+  for (size_t j = 0; j < columns; j += OC_TILE) {
+    size_t lanes = columns - j < OC_TILE ? columns - j : OC_TILE;
+    OC(load_tile)(depth, x + j, width, lanes, tile);
+    int vecs = (int)(lanes + 7) / 8;
+    for (size_t i = 0; i < rows; i += 8) {
+      vec sums[8][3] = {{{0}}};
+      OC(eight)(vecs, depth, packed + i * depth, tile, sums);
+      for (size_t r = 0; r < 8 && i + r < rows; ++r)
+        for (int v = 0; v < vecs; ++v) {
+          double *to = y + (i + r) * stride + j + 8 * (size_t)v;
+          size_t rest = lanes - 8 * (size_t)v;
+          vec before = adds ? OC(load_lanes)(to, rest) : OC(all)(0);
+          OC(store_lanes)(to, before + sums[r][v], rest);
+        }
+    }
+  }
+}
+
+// Sixteen inner products of rows, four of `a` with four of `b`, over whole vectors.
+INLINE void OC(inner)(size_t rows, size_t columns, size_t n, const double *a, size_t width,
+                      const double *b, size_t stride, double *sums, size_t pitch) {
+  vec total[4][4] = {{{0}}};
+  size_t j = 0;
+  for (; j + 8 <= n; j += 8) {
+    vec x[4], y[4];
+    UNROLL for (size_t r = 0; r < 4; ++r) x[r] = OC(load)(a + (r < rows ? r : 0) * width + j);
+    UNROLL for (size_t r = 0; r < 4; ++r) y[r] = OC(load)(b + (r < columns ? r : 0) * stride + j);
+    UNROLL for (size_t r = 0; r < 4; ++r)
+      UNROLL for (size_t s = 0; s < 4; ++s) total[r][s] = OC(fma)(x[r], y[s], total[r][s]);
+  }
+  if (j < n)
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t s = 0; s < columns; ++s)
+        total[r][s] += OC(load_lanes)(a + r * width + j, n - j) *
+                       OC(load_lanes)(b + s * stride + j, n - j);
+  for (size_t r = 0; r < rows; ++r)
+    for (size_t s = 0; s < columns; ++s) sums[r * pitch + s] += OC(total)(total[r][s]);
+}
+
+KERNEL void OC(outer)(size_t rows, size_t columns, size_t n, const double *a, size_t width,
+                      const double *b, size_t stride, double *sums, size_t pitch) {
+  for (size_t i = 0; i < rows; i += 4)
+    for (size_t k = 0; k < columns; k += 4)
+      OC(inner)(rows - i < 4 ? rows - i : 4, columns - k < 4 ? columns - k : 4, n, a + i * width,
+                width, b + k * stride, stride, sums + i * pitch + k, pitch);
+}
+
+KERNEL void OC(row_sums)(size_t rows, size_t n, const double *a, size_t width, double *sums,
+                         size_t pitch) {
+  for (size_t i = 0; i < rows; ++i) {
+    vec total = OC(all)(0);
+    for (size_t j = 0; j < n; j += 8) total += OC(load_lanes)(a + i * width + j, n - j);
+    sums[i * pitch] += OC(total)(total);
   }
 }
 

@@ -72,16 +72,46 @@ void oc_finish(const oc_table *table, const double *cells, const double *extra, 
 /// value = map(z), derivative = map'(z), for n entries.
 void oc_map_evaluate(int32_t map, size_t n, const double *z, double *value, double *derivative);
 
-/// One LSTM layer's gates on n entries, a multiple of 8: `a` holds the sums before the gates i, f, g
-/// and o, n each; c the cells. c' = sigma(f) c + sigma(i) tanh(g), h' = sigma(o) tanh(c').
-void oc_lstm_forward(size_t n, const double *a, const double *c, double *cnext, double *hnext);
+/// Columns that go through an LSTM's layer together: three vectors.
+#define OC_TILE 24
 
-/// Replaces `a` by the cotangents of the sums, and `cbar`, the cotangent of c', by that of c.
-void oc_lstm_backward(size_t n, double *a, const double *c, const double *hbar, double *cbar);
+/// A layer of an LSTM on some columns (coordinates) of matrices whose rows are `stride` apart.
+typedef struct {
+  size_t inputs;          // rows of u
+  size_t hidden;          // H: rows of h and c
+  size_t columns;         // how many
+  size_t stride;          // from row to row of u, h, c and of everything else but scratch
+  size_t width;           // from row to row of scratch: columns, rounded up to whole tiles
+  const double *u, *h, *c;
+  const double *forward;  // per pair of units, bias first, then inputs, then h: the weights of
+                          // i, i', f, f', g, g', o, o'
+  double *tile;           // (inputs + H) x OC_TILE, scratch
+} oc_layer;
 
-/// Replaces `cdot`, the tangent of c, by that of c'; `adot` holds the tangents of the sums.
-void oc_lstm_tangent(size_t n, const double *a, const double *adot, const double *c, double *cdot,
-                     double *hdot);
+/// c' = sigma(f) c + sigma(i) tanh(g), h' = sigma(o) tanh(c').
+void oc_layer_forward(const oc_layer *layer, double *hnext, double *cnext);
+
+/// The cotangents of the sums before the gates, 4H x width in the order i, f, g, o; adds the
+/// cotangent of c to `cellbar` unless that is null. `above` (H x width, or null) adds to hbar.
+void oc_layer_backward(const oc_layer *layer, const double *hbar, const double *cbar,
+                       const double *above, double *sumbar, double *cellbar);
+
+/// Tangents of h' and c' from those of the sums (4H x width) and of c (null for zero).
+void oc_layer_tangent(const oc_layer *layer, const double *sumdot, const double *cdot,
+                      double *hdotnext, double *cdotnext);
+
+/// y (rows x columns, `stride` apart) = or += A x, x depth x columns with rows `width` apart; A is
+/// packed eight rows at a time, column by column. `tile` is depth x OC_TILE scratch.
+void oc_panel(size_t rows, size_t depth, size_t columns, const double *packed, const double *x,
+              size_t width, double *y, size_t stride, int adds, double *tile);
+
+/// sums (rows x columns, `pitch` apart) += a b', over n entries of each row.
+void oc_outer(size_t rows, size_t columns, size_t n, const double *a, size_t width,
+              const double *b, size_t stride, double *sums, size_t pitch);
+
+/// sums (`pitch` apart) += the sums of n entries of each row.
+void oc_row_sums(size_t rows, size_t n, const double *a, size_t width, double *sums,
+                 size_t pitch);
 
 /// Doubles that a packed symmetric matrix of padded order `n` takes.
 size_t oc_packed_count(size_t n);

@@ -1,30 +1,22 @@
 internal import CKernels
-import COpenBLAS
 
 /// A step of a stacked LSTM as one operation: operands are input, state and four weights a layer.
 ///
-/// Columns (coordinates) go through all layers in blocks that stay in cache, one product per layer
-/// for all gates. Nothing but the state is kept: the backward pass forms the gates anew.
+/// Columns (coordinates) go through a layer in tiles that stay in registers from the products to
+/// the gates. Nothing but the state is kept: the backward pass forms the gates anew.
 struct FusedRecurrentStep: Operation {
   let hidden: Int
   let layers: Int
 
   var name: String { "lstm-step" }
 
-  /// Columns of a block at most.
-  private static let width = 256
-
   func evaluate(_ x: Operands, into y: Block) {
     withRoom(x) { room in
       for block in room.blocks {
-        for layer in 0..<layers {
-          let below = layer == 0 ? x[0].base : y.base + (layer - 1) * hidden * y.columns
-          room.load(below, x[1].base, layer, block)
-          room.multiply(layer, block)
-          let n = hidden * block.padded
-          oc_lstm_forward(n, room.sums, room.cells, room.cells, room.outputs)
-          room.store(room.outputs, y.base, row: layer * hidden, block)
-          room.store(room.cells, y.base, row: (layers + layer) * hidden, block)
+        for l in 0..<layers {
+          var layer = room.layer(l, below(l, x, y.base), x[1].base, block)
+          oc_layer_forward(
+            &layer, row(y.base, l, block, y), row(y.base, layers + l, block, y))
         }
       }
     }
@@ -32,284 +24,253 @@ struct FusedRecurrentStep: Operation {
 
   func pullback(_ yBar: Block, _ x: Operands, value y: Block) {
     let (uBar, sBar) = (x.cotangent(0)?.base, x.cotangent(1)?.base)
-    withRoom(x, extra: 1) { room in
+    withRoom(x, hasBars: true) { room in
       for block in room.blocks {
-        for layer in (0..<layers).reversed() {
-          let below = layer == 0 ? x[0].base : y.base + (layer - 1) * hidden * y.columns
-          room.load(below, x[1].base, layer, block)
-          room.multiply(layer, block)
-          // The cotangent of h: what comes from outside, and from the layer above.
-          room.fetch(yBar.base, row: layer * hidden, into: room.outputs, block)
-          if layer < layers - 1 { room.addFromAbove(block) }
-          room.fetch(yBar.base, row: (layers + layer) * hidden, into: room.cellBars, block)
-          oc_lstm_backward(
-            hidden * block.padded, room.sums, room.cells, room.outputs, room.cellBars)
-          room.addWeights(layer, block)
-          room.multiplyBack(layer, block)
-          if let sBar {
-            room.add(
-              room.backs + room.inputs(layer) * block.padded, sBar, row: layer * hidden, block)
-            room.add(room.cellBars, sBar, row: (layers + layer) * hidden, block)
-          }
-          if layer == 0, let uBar {
-            room.add(room.backs, uBar, row: 0, rows: room.inputs(0), block)
-          }
+        for l in (0..<layers).reversed() {
+          var layer = room.layer(l, below(l, x, y.base), x[1].base, block)
+          oc_layer_backward(
+            &layer, row(yBar.base, l, block, y), row(yBar.base, layers + l, block, y),
+            l < layers - 1 ? room.above : nil, room.sums,
+            sBar.map { row($0, layers + l, block, y) })
+          room.addWeights(l, layer)
+          let down = l > 0 ? room.above : uBar.map { $0 + block.lowerBound }
+          room.sendBack(
+            l, layer, down, stride: l > 0 ? room.width : y.columns, adds: l == 0,
+            sBar.map { row($0, l, block, y) })
         }
       }
-      for layer in 0..<layers {
-        room.scatter(layer, (0..<4).map { x.cotangent(2 + 4 * layer + $0)?.base })
+      for l in 0..<layers {
+        room.scatter(l, (0..<4).map { x.cotangent(2 + 4 * l + $0)?.base })
       }
     }
   }
 
   func pushforward(_ yDot: Block, _ x: Operands, value y: Block) {
-    withRoom(x, extra: 2) { room in
-      for layer in 0..<layers {
-        room.packTangents(layer, (0..<4).map { x.tangent(2 + 4 * layer + $0)?.base })
-      }
-      let (uDot, sDot) = (x.tangent(0)?.base, x.tangent(1)?.base)
+    let (uDot, sDot) = (x.tangent(0)?.base, x.tangent(1)?.base)
+    withRoom(x, hasBars: true) { room in
       for block in room.blocks {
-        for layer in 0..<layers {
-          let below = layer == 0 ? x[0].base : y.base + (layer - 1) * hidden * y.columns
-          let belowDot = layer == 0 ? uDot : yDot.base + (layer - 1) * hidden * y.columns
-          room.load(below, x[1].base, layer, block)
-          room.multiply(layer, block)
-          room.multiplyTangents(layer, belowDot, sDot, block)
-          oc_lstm_tangent(
-            hidden * block.padded, room.sums, room.sumDots, room.cells, room.cellBars,
-            room.outputs)
-          room.store(room.outputs, yDot.base, row: layer * hidden, block)
-          room.store(room.cellBars, yDot.base, row: (layers + layer) * hidden, block)
+        for l in 0..<layers {
+          var layer = room.layer(l, below(l, x, y.base), x[1].base, block)
+          let belowDot = l == 0 ? uDot : row(yDot.base, l - 1, 0..<0, y)
+          room.tangents(
+            l, layer, belowDot.map { $0 + block.lowerBound }, sDot.map { row($0, l, block, y) },
+            weights: (0..<4).map { x.tangent(2 + 4 * l + $0)?.base })
+          oc_layer_tangent(
+            &layer, room.sums, sDot.map { row($0, layers + l, block, y) },
+            row(yDot.base, l, block, y), row(yDot.base, layers + l, block, y))
         }
       }
     }
   }
 
-  /// - Parameter extra: 1 for room for the weights' cotangents, 2 for tangents too.
-  private func withRoom(_ x: Operands, extra: Int = 0, _ body: (inout Room) -> Void) {
-    let columns = x[0].columns
-    let count = max(1, (columns + Self.width - 1) / Self.width)
-    let width = padded((columns + count - 1) / count)
-    let blocks = stride(from: 0, to: columns, by: width).map {
-      Columns(start: $0, count: min(width, columns - $0))
-    }
+  /// What layer `l` sees: the input, or h of the layer below.
+  private func below(
+    _ l: Int, _ x: Operands, _ y: UnsafeMutablePointer<Double>
+  ) -> UnsafeMutablePointer<Double> {
+    l == 0 ? x[0].base : y + (l - 1) * hidden * x[0].columns
+  }
+
+  /// Where the rows of part `part` (h of the layers, then c) begin, at the columns of `block`.
+  private func row(
+    _ base: UnsafeMutablePointer<Double>, _ part: Int, _ block: Range<Int>, _ y: Block
+  ) -> UnsafeMutablePointer<Double> {
+    base + part * hidden * y.columns + block.lowerBound
+  }
+
+  private func withRoom(_ x: Operands, hasBars: Bool = false, _ body: (Room) -> Void) {
     let inputs = (0..<layers).map { x[2 + 4 * $0].columns }
-    let largest = (inputs.max() ?? 0) + hidden + 1
-    let weightCount = inputs.reduce(0) { $0 + 4 * hidden * ($1 + hidden + 1) }
-    let perColumn = 2 * largest + 8 * hidden + 4 * hidden
-    let total = (1 + extra) * padded(weightCount) + perColumn * width
-    withUnsafeTemporaryAllocation(byteCount: total * 8, alignment: 64) { raw in
+    let count = Room.count(hidden, inputs, hasBars)
+    withUnsafeTemporaryAllocation(byteCount: count * 8, alignment: 64) { raw in
       guard let base = raw.bindMemory(to: Double.self).baseAddress else { return }
-      var room = Room(
-        base, hidden: hidden, inputs: inputs, largest: largest, width: width, columns: columns,
-        blocks: blocks, weightCount: padded(weightCount), extra: extra)
-      room.pack(x)
-      body(&room)
+      let room = Room(base, hidden: hidden, inputs: inputs, columns: x[0].columns, hasBars)
+      for l in 0..<layers { room.pack(l, (0..<4).map { x[2 + 4 * l + $0].base }) }
+      body(room)
     }
   }
 }
 
-/// Columns that go through the network together.
-private struct Columns {
-  var start: Int
-  var count: Int
-  var padded: Int { (count + 7) & ~7 }
-}
-
-/// Scratch of one step: packed weights, and matrices with the columns of one block.
+/// Scratch of one step.
 private struct Room {
+  /// Columns whose cotangents of sums are held at a time.
+  static let width = 528
+
   let hidden: Int
-  let layerInputs: [Int]
+  let inputs: [Int]
   let columns: Int
-  let blocks: [Columns]
-  /// Layer after layer [W_ih | W_hh | b_ih + b_hh], 4H x (inputs + H + 1).
-  let weights: UnsafeMutablePointer<Double>
-  /// Their cotangents or tangents.
-  let weightBars: UnsafeMutablePointer<Double>
-  /// Inputs over h over a row of ones.
-  let rows: UnsafeMutablePointer<Double>
-  /// The cotangents or tangents of inputs and h.
-  let backs: UnsafeMutablePointer<Double>
-  /// Sums before the gates.
+  /// Per layer the weights, two units' gates at a time, bias first.
+  private let forward: [UnsafeMutablePointer<Double>]
+  /// Per layer the weights transposed, eight inputs at a time.
+  private let backward: [UnsafeMutablePointer<Double>]
+  /// Per layer the cotangents of [W_ih | W_hh | b].
+  private let bars: [UnsafeMutablePointer<Double>]
+  let tile: UnsafeMutablePointer<Double>
   let sums: UnsafeMutablePointer<Double>
-  let sumDots: UnsafeMutablePointer<Double>
-  let cells: UnsafeMutablePointer<Double>
-  let outputs: UnsafeMutablePointer<Double>
-  let cellBars: UnsafeMutablePointer<Double>
   let above: UnsafeMutablePointer<Double>
 
-  init(
-    _ base: UnsafeMutablePointer<Double>, hidden: Int, inputs: [Int], largest: Int, width: Int,
-    columns: Int, blocks: [Columns], weightCount: Int, extra: Int
-  ) {
-    self.hidden = hidden
-    layerInputs = inputs
-    self.columns = columns
-    self.blocks = blocks
-    weights = base
-    weightBars = base + weightCount
-    rows = base + (1 + extra) * weightCount
-    backs = rows + largest * width
-    sums = backs + largest * width
-    sumDots = sums + 4 * hidden * width
-    cells = sumDots + 4 * hidden * width
-    outputs = cells + hidden * width
-    cellBars = outputs + hidden * width
-    above = cellBars + hidden * width
-    if extra > 0 { weightBars.update(repeating: 0, count: weightCount) }
+  var width: Int { Self.width }
+
+  var blocks: [Range<Int>] {
+    stride(from: 0, to: columns, by: width).map { $0..<min(columns, $0 + width) }
   }
 
-  func inputs(_ layer: Int) -> Int { layerInputs[layer] }
+  private static func depth(_ inputs: Int, _ hidden: Int) -> Int { inputs + hidden }
 
-  /// Width of a layer's packed weights.
-  private func width(_ layer: Int) -> Int { layerInputs[layer] + hidden + 1 }
+  /// Doubles that all parts take together.
+  static func count(_ hidden: Int, _ inputs: [Int], _ hasBars: Bool) -> Int {
+    let largest = (inputs.max() ?? 0) + hidden
+    var count = padded(max(largest, 4 * hidden) * Int(OC_TILE))
+    for k in inputs {
+      count += padded(8 * ((hidden + 1) / 2) * (k + hidden + 1))
+      if hasBars {
+        count += padded(4 * hidden * (padded(k) + padded(hidden)))
+        count += padded(4 * hidden * (k + hidden + 1))
+      }
+    }
+    if hasBars { count += 4 * hidden * width + max(hidden, 1) * width }
+    return count
+  }
 
-  private func offset(_ layer: Int) -> Int {
-    (0..<layer).reduce(0) { $0 + 4 * hidden * width($1) }
+  init(
+    _ base: UnsafeMutablePointer<Double>, hidden: Int, inputs: [Int], columns: Int,
+    _ hasBars: Bool
+  ) {
+    self.hidden = hidden
+    self.inputs = inputs
+    self.columns = columns
+    var next = base
+    func take(_ count: Int) -> UnsafeMutablePointer<Double> {
+      defer { next += padded(count) }
+      return next
+    }
+    let largest = (inputs.max() ?? 0) + hidden
+    tile = take(max(largest, 4 * hidden) * Int(OC_TILE))
+    var (ahead, back, sumsOfWeights):
+      (
+        [UnsafeMutablePointer<Double>], [UnsafeMutablePointer<Double>],
+        [UnsafeMutablePointer<Double>]
+      ) = ([], [], [])
+    for k in inputs {
+      ahead.append(take(8 * ((hidden + 1) / 2) * (k + hidden + 1)))
+      guard hasBars else { continue }
+      back.append(take(4 * hidden * (padded(k) + padded(hidden))))
+      let bar = take(4 * hidden * (k + hidden + 1))
+      bar.update(repeating: 0, count: 4 * hidden * (k + hidden + 1))
+      sumsOfWeights.append(bar)
+    }
+    (forward, backward, bars) = (ahead, back, sumsOfWeights)
+    sums = next
+    above = hasBars ? next + 4 * hidden * Self.width : next
   }
 
   // MARK: Weights
 
-  func pack(_ x: Operands) {
-    for layer in layerInputs.indices {
-      let w = (0..<4).map { x[2 + 4 * layer + $0].base }
-      let (k, n) = (layerInputs[layer], width(layer))
-      let to = weights + offset(layer)
-      for i in 0..<(4 * hidden) {
-        (to + i * n).update(from: w[0] + i * k, count: k)
-        (to + i * n + k).update(from: w[1] + i * hidden, count: hidden)
-        to[i * n + k + hidden] = w[2][i] + w[3][i]
+  /// Puts W_ih, W_hh, b_ih, b_hh of a layer into the order in which they are used.
+  func pack(_ l: Int, _ w: [UnsafeMutablePointer<Double>]) {
+    let (k, to) = (inputs[l], forward[l])
+    let depth = k + hidden + 1
+    for pair in 0..<((hidden + 1) / 2) {
+      for r in 0..<8 {
+        let unit = 2 * pair + (r & 1)
+        let place = to + pair * 8 * depth + r
+        guard unit < hidden else {
+          for j in 0..<depth { place[8 * j] = 0 }
+          continue
+        }
+        let row = (r / 2) * hidden + unit
+        place[0] = w[2][row] + w[3][row]
+        for j in 0..<k { place[8 * (1 + j)] = w[0][row * k + j] }
+        for j in 0..<hidden { place[8 * (1 + k + j)] = w[1][row * hidden + j] }
+      }
+    }
+    guard !backward.isEmpty else { return }
+    packTransposed(w[0], k, backward[l])
+    packTransposed(w[1], hidden, backward[l] + 4 * hidden * padded(k))
+  }
+
+  private func packTransposed(
+    _ w: UnsafeMutablePointer<Double>, _ k: Int, _ to: UnsafeMutablePointer<Double>
+  ) {
+    for group in 0..<(padded(k) / 8) {
+      for row in 0..<(4 * hidden) {
+        for r in 0..<8 {
+          let j = 8 * group + r
+          to[(group * 4 * hidden + row) * 8 + r] = j < k ? w[row * k + j] : 0
+        }
       }
     }
   }
 
-  func packTangents(_ layer: Int, _ w: [UnsafeMutablePointer<Double>?]) {
-    let (k, n) = (layerInputs[layer], width(layer))
-    let to = weightBars + offset(layer)
-    for i in 0..<(4 * hidden) {
-      if let from = w[0] { (to + i * n).update(from: from + i * k, count: k) }
-      if let from = w[1] { (to + i * n + k).update(from: from + i * hidden, count: hidden) }
-      to[i * n + k + hidden] = (w[2]?[i] ?? 0) + (w[3]?[i] ?? 0)
-    }
-  }
-
   /// Adds the collected cotangents to those of the four weights.
-  func scatter(_ layer: Int, _ bars: [UnsafeMutablePointer<Double>?]) {
-    let (k, n) = (layerInputs[layer], width(layer))
-    let from = weightBars + offset(layer)
+  func scatter(_ l: Int, _ to: [UnsafeMutablePointer<Double>?]) {
+    let (k, pitch, from) = (inputs[l], inputs[l] + hidden + 1, bars[l])
     for i in 0..<(4 * hidden) {
-      if let to = bars[0] { each(k) { to[i * k + $0] += from[i * n + $0] } }
-      if let to = bars[1] { each(hidden) { to[i * hidden + $0] += from[i * n + k + $0] } }
-      for b in 2...3 { bars[b]?[i] += from[i * n + k + hidden] }
+      if let to = to[0] { each(k) { to[i * k + $0] += from[i * pitch + $0] } }
+      if let to = to[1] { each(hidden) { to[i * hidden + $0] += from[i * pitch + k + $0] } }
+      for b in 2...3 { to[b]?[i] += from[i * pitch + k + hidden] }
     }
   }
 
-  // MARK: Blocks
+  // MARK: One layer on one block
 
-  /// Brings inputs, h, ones and c of a layer into place.
-  func load(
-    _ below: UnsafeMutablePointer<Double>, _ state: UnsafeMutablePointer<Double>, _ layer: Int,
-    _ block: Columns
-  ) {
-    let (k, n) = (layerInputs[layer], block.padded)
-    fetch(below, row: 0, rows: k, into: rows, block)
-    fetch(state, row: layer * hidden, into: rows + k * n, block)
-    (rows + (k + hidden) * n).update(repeating: 1, count: n)
-    fetch(state, row: (layerInputs.count + layer) * hidden, into: cells, block)
+  func layer(
+    _ l: Int, _ below: UnsafeMutablePointer<Double>, _ state: UnsafeMutablePointer<Double>,
+    _ block: Range<Int>
+  ) -> oc_layer {
+    let h = state + l * hidden * columns + block.lowerBound
+    return oc_layer(
+      inputs: inputs[l], hidden: hidden, columns: block.count, stride: columns, width: width,
+      u: below + block.lowerBound, h: h, c: h + inputs.count * hidden * columns,
+      forward: forward[l], tile: tile)
   }
 
-  /// Copies rows of a whole matrix into a block, padding with zeros.
-  func fetch(
-    _ from: UnsafeMutablePointer<Double>, row: Int, rows count: Int? = nil,
-    into to: UnsafeMutablePointer<Double>, _ block: Columns
+  /// Adds the block's share to the weights' cotangents.
+  func addWeights(_ l: Int, _ layer: oc_layer) {
+    let (k, n, pitch) = (inputs[l], layer.columns, inputs[l] + hidden + 1)
+    oc_outer(4 * hidden, k, n, sums, width, layer.u, columns, bars[l], pitch)
+    oc_outer(4 * hidden, hidden, n, sums, width, layer.h, columns, bars[l] + k, pitch)
+    oc_row_sums(4 * hidden, n, sums, width, bars[l] + k + hidden, pitch)
+  }
+
+  /// The cotangents of what the layer sees, and of its h.
+  func sendBack(
+    _ l: Int, _ layer: oc_layer, _ down: UnsafeMutablePointer<Double>?, stride: Int, adds: Bool,
+    _ state: UnsafeMutablePointer<Double>?
   ) {
-    let n = block.padded
-    for i in 0..<(count ?? hidden) {
-      (to + i * n).update(from: from + (row + i) * columns + block.start, count: block.count)
-      (to + i * n + block.count).update(repeating: 0, count: n - block.count)
+    let (k, n) = (inputs[l], layer.columns)
+    if let down {
+      oc_panel(k, 4 * hidden, n, backward[l], sums, width, down, stride, adds ? 1 : 0, tile)
     }
-  }
-
-  func store(
-    _ from: UnsafeMutablePointer<Double>, _ to: UnsafeMutablePointer<Double>, row: Int,
-    _ block: Columns
-  ) {
-    for i in 0..<hidden {
-      (to + (row + i) * columns + block.start)
-        .update(from: from + i * block.padded, count: block.count)
-    }
-  }
-
-  func add(
-    _ from: UnsafeMutablePointer<Double>, _ to: UnsafeMutablePointer<Double>, row: Int,
-    rows count: Int? = nil, _ block: Columns
-  ) {
-    for i in 0..<(count ?? hidden) {
-      let (target, source) = (to + (row + i) * columns + block.start, from + i * block.padded)
-      each(block.count) { target[$0] += source[$0] }
-    }
-  }
-
-  // MARK: Products
-
-  private func product(
-    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafeMutablePointer<Double>, _ ta: CBLAS_TRANSPOSE,
-    _ lda: Int, _ b: UnsafeMutablePointer<Double>, _ tb: CBLAS_TRANSPOSE, _ ldb: Int,
-    _ beta: Double, _ c: UnsafeMutablePointer<Double>, _ ldc: Int
-  ) {
-    cblas_dgemm(
-      CblasRowMajor, ta, tb, Int32(m), Int32(n), Int32(k), 1, a, Int32(lda), b, Int32(ldb), beta,
-      c, Int32(ldc))
-  }
-
-  /// The sums before the gates, 4H x block.
-  func multiply(_ layer: Int, _ block: Columns) {
-    BLAS.start()
-    let (n, w) = (block.padded, width(layer))
-    product(
-      4 * hidden, n, w, weights + offset(layer), CblasNoTrans, w, rows, CblasNoTrans, n, 0, sums, n)
-  }
-
-  /// Adds the block's share to the weights' cotangents; `sums` holds those of the sums.
-  func addWeights(_ layer: Int, _ block: Columns) {
-    let (n, w) = (block.padded, width(layer))
-    product(
-      4 * hidden, w, n, sums, CblasNoTrans, n, rows, CblasTrans, n, 1, weightBars + offset(layer), w
-    )
-  }
-
-  /// The cotangents of inputs and h; those of the inputs stay for the layer below.
-  func multiplyBack(_ layer: Int, _ block: Columns) {
-    let (n, w, k) = (block.padded, width(layer), layerInputs[layer])
-    product(
-      k + hidden, n, 4 * hidden, weights + offset(layer), CblasTrans, w, sums, CblasNoTrans, n, 0,
-      backs, n)
-    if layer > 0 { above.update(from: backs, count: k * n) }
-  }
-
-  func addFromAbove(_ block: Columns) {
-    each(hidden * block.padded) { outputs[$0] += above[$0] }
-  }
-
-  /// The tangents of the sums, and of c into `cellBars`.
-  func multiplyTangents(
-    _ layer: Int, _ below: UnsafeMutablePointer<Double>?, _ state: UnsafeMutablePointer<Double>?,
-    _ block: Columns
-  ) {
-    let (n, w, k) = (block.padded, width(layer), layerInputs[layer])
-    backs.update(repeating: 0, count: w * n)
-    cellBars.update(repeating: 0, count: hidden * n)
-    if let below { fetch(below, row: 0, rows: k, into: backs, block) }
     if let state {
-      fetch(state, row: layer * hidden, into: backs + k * n, block)
-      fetch(state, row: (layerInputs.count + layer) * hidden, into: cellBars, block)
+      oc_panel(
+        hidden, 4 * hidden, n, backward[l] + 4 * hidden * padded(k), sums, width, state, columns, 1,
+        tile)
     }
-    product(
-      4 * hidden, n, w, weights + offset(layer), CblasNoTrans, w, backs, CblasNoTrans, n, 0,
-      sumDots,
-      n)
-    product(
-      4 * hidden, n, w, weightBars + offset(layer), CblasNoTrans, w, rows, CblasNoTrans, n, 1,
-      sumDots, n)
+  }
+
+  /// The tangents of the sums before the gates.
+  func tangents(
+    _ l: Int, _ layer: oc_layer, _ uDot: UnsafeMutablePointer<Double>?,
+    _ hDot: UnsafeMutablePointer<Double>?, weights: [UnsafeMutablePointer<Double>?]
+  ) {
+    let (k, n) = (inputs[l], layer.columns)
+    // Forward mode is for checks: plain loops will do.
+    for row in 0..<(4 * hidden) {
+      let sum = sums + row * width
+      let (unit, gate) = (row % hidden, row / hidden)
+      let bias = (weights[2]?[row] ?? 0) + (weights[3]?[row] ?? 0)
+      each(n) { sum[$0] = bias }
+      func add(_ factor: Double, _ values: UnsafePointer<Double>) {
+        if factor != 0 { each(n) { sum[$0] += factor * values[$0] } }
+      }
+      let packed = forward[l] + (unit / 2) * 8 * (k + hidden + 1) + 2 * gate + (unit & 1)
+      for j in 0..<k {
+        if let dot = weights[0] { add(dot[row * k + j], layer.u + j * columns) }
+        if let uDot { add(packed[8 * (1 + j)], uDot + j * columns) }
+      }
+      for j in 0..<hidden {
+        if let dot = weights[1] { add(dot[row * hidden + j], layer.h + j * columns) }
+        if let hDot { add(packed[8 * (1 + k + j)], hDot + j * columns) }
+      }
+    }
   }
 }
