@@ -13,6 +13,8 @@ extension Replay {
     [
       CoordMathDNNReplayer(evaluator: evaluator),
       ClassicalReplayer(),
+      LISTAReplayer(),
+      AdaLISTAReplayer(),
       RecurrentReplayer(),
     ] + rules.map { RuleReplayer(rule: $0) }
   }

@@ -34,14 +34,29 @@ public enum MetaOptimizer: Sendable, Hashable {
   public func update(
     _ parameters: inout Parameters, _ state: inout State, gradient: Parameters, stepSize: Double
   ) {
+    update(
+      &parameters, &state, gradient: gradient,
+      stepSizes: [Double?](repeating: stepSize, count: parameters.tensors.count))
+  }
+
+  /// Moves every weight by a step size of its own, in the order of the parameters.
+  ///
+  /// A weight whose step size is nil takes no part: neither it nor its moments change.
+  public func update(
+    _ parameters: inout Parameters, _ state: inout State, gradient: Parameters,
+    stepSizes: [Double?]
+  ) {
+    precondition(
+      stepSizes.count == parameters.tensors.count,
+      "\(stepSizes.count) step sizes for \(parameters.tensors.count) weights")
     state.step += 1
-    switch self {
-    case .sgd:
-      parameters.add(-stepSize, gradient)
-    case .adam(let beta1, let beta2, let epsilon):
-      let correction1 = 1 - pow(beta1, Double(state.step))
-      let correction2 = (1 - pow(beta2, Double(state.step))).squareRoot()
-      for i in parameters.tensors.indices {
+    for (i, stepSize) in stepSizes.enumerated() {
+      guard let stepSize else { continue }
+      switch self {
+      case .sgd: parameters.tensors[i].add(-stepSize, gradient.tensors[i])
+      case .adam(let beta1, let beta2, let epsilon):
+        let correction1 = 1 - pow(beta1, Double(state.step))
+        let correction2 = (1 - pow(beta2, Double(state.step))).squareRoot()
         for j in parameters.tensors[i].elements.indices {
           let g = gradient.tensors[i].elements[j]
           let m = beta1 * state.first.tensors[i].elements[j] + (1 - beta1) * g

@@ -84,11 +84,7 @@ struct Support: Choice {
 
   func evaluate(_ x: Operands, into y: Block) {
     let from = x[0].base
-    let (groups, size) = acrossRows ? (y.columns, y.rows) : (y.rows, y.columns)
-    let (step, stride) = acrossRows ? (1, y.columns) : (y.columns, 1)
-    let limits = (0..<groups).map { group in
-      quantile((0..<size).map { abs(from[group * step + $0 * stride]) })
-    }
+    let limits = acrossRows ? columnLimits(x[0]) : rowLimits(x[0])
     x.stretch(1, over: y) { i, k in
       let size = abs(from[i])
       let limit = limits[acrossRows ? i % y.columns : i / y.columns]
@@ -96,14 +92,67 @@ struct Support: Choice {
     }
   }
 
-  /// The 1 - `fraction` quantile as PyTorch interpolates it.
-  private func quantile(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    let place = (1 - fraction) * Double(sorted.count - 1)
+  private func rowLimits(_ x: Block) -> [Double] {
+    var magnitudes = [Double](repeating: 0, count: x.columns)
+    return (0..<x.rows).map { i in
+      each(x.columns) { magnitudes[$0] = abs(x.base[i * x.columns + $0]) }
+      return magnitudes.quantile(1 - fraction)
+    }
+  }
+
+  /// Takes columns in strips, so that a cache line is read once.
+  private func columnLimits(_ x: Block) -> [Double] {
+    var limits: [Double] = []
+    limits.reserveCapacity(x.columns)
+    for first in stride(from: 0, to: x.columns, by: 16) {
+      let width = min(16, x.columns - first)
+      var strip = [[Double]](repeating: [Double](repeating: 0, count: x.rows), count: width)
+      for i in 0..<x.rows {
+        let row = x.base + i * x.columns + first
+        for k in 0..<width { strip[k][i] = abs(row[k]) }
+      }
+      for k in 0..<width { limits.append(strip[k].quantile(1 - fraction)) }
+    }
+    return limits
+  }
+}
+
+extension [Double] {
+  /// The quantile at `level` in 0...1 as PyTorch interpolates it, NaN if an entry is; reorders the
+  /// entries, of which there must be one.
+  mutating func quantile(_ level: Double) -> Double {
+    if contains(where: \.isNaN) { return .nan }
+    let place = level * Double(count - 1)
     let below = Int(place.rounded(.down))
-    let weight = place - Double(below)
-    let above = min(below + 1, sorted.count - 1)
-    return sorted[below] + weight * (sorted[above] - sorted[below])
+    select(below)
+    // What is right of the selected entry is not smaller: its minimum is next in order.
+    let value = self[below]
+    let next = self[(below + 1)...].min() ?? value
+    return value + (place - Double(below)) * (next - value)
+  }
+
+  /// Puts the entry of rank `k` where sorting would, smaller ones before it and larger ones after
+  /// it: Hoare's selection, in linear time for all but contrived orders.
+  private mutating func select(_ k: Int) {
+    withUnsafeMutableBufferPointer { a in
+      var (low, high) = (0, a.count - 1)
+      while low < high {
+        let middle = a[(low + high) / 2]
+        let pivot = Swift.max(
+          Swift.min(a[low], a[high]), Swift.min(Swift.max(a[low], a[high]), middle))
+        var (i, j) = (low, high)
+        while i <= j {
+          while a[i] < pivot { i += 1 }
+          while a[j] > pivot { j -= 1 }
+          if i <= j {
+            a.swapAt(i, j)
+            i += 1
+            j -= 1
+          }
+        }
+        if k <= j { high = j } else if k >= i { low = i } else { return }
+      }
+    }
   }
 }
 

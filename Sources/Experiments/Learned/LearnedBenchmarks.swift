@@ -26,7 +26,11 @@ public struct LearnedBenchmarks: Sendable, Hashable, Codable {
   ///
   /// - Throws: what the rules find wrong with the sizes, which are right.
   public static func run(quick: Bool = false) throws -> LearnedBenchmarks {
-    LearnedBenchmarks(rows: try [2, 1].map { try recurrent(threads: $0, quick: quick) })
+    let recurrentRows = try [2, 1].map { try recurrent(threads: $0, quick: quick) }
+    let unfoldedRows = try SupportSelection.Group.allCases.map {
+      try unfolded($0, threads: 2, quick: quick)
+    }
+    return LearnedBenchmarks(rows: recurrentRows + unfoldedRows)
   }
 
   /// One minibatch of paper B's training: LASSO 250 x 500, 64 instances, T = 100 in 5 segments.
