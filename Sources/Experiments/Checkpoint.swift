@@ -1,4 +1,4 @@
-import Engine
+public import Engine
 public import Foundation
 public import Optimization
 import Storage
@@ -17,11 +17,16 @@ public struct Checkpoint: Sendable {
   public var settings: [String: String]
   /// Where the run stands.
   public var state: TrainingState
+  /// Further arrays of the job that made it.
+  public var extra: [String: Tensor]
 
   /// Creates a checkpoint.
-  public init(settings: [String: String], state: TrainingState) {
+  public init(
+    settings: [String: String], state: TrainingState, extra: [String: Tensor] = [:]
+  ) {
     self.settings = settings
     self.state = state
+    self.extra = extra
   }
 
   private struct Manifest: Codable {
@@ -58,6 +63,7 @@ public struct Checkpoint: Sendable {
       }
     }
     file["losses"] = Tensor(shape: [state.losses.count], elements: state.losses)
+    for (name, tensor) in extra { file["extra.\(name)"] = tensor }
     let name = "\(Self.prefix)\(state.losses.count)\(Self.suffix)"
     let data = file.encoded()
     try AtomicFile.write(data, to: folder.appendingPathComponent(name))
@@ -110,7 +116,21 @@ public struct Checkpoint: Sendable {
         optimizer: MetaOptimizer.State(
           step: manifest.optimizerStep, first: try parameters("first"),
           second: try parameters("second")),
-        losses: losses.elements, stop: manifest.stop))
+        losses: losses.elements, stop: manifest.stop),
+      extra: Dictionary(
+        uniqueKeysWithValues: file.tensors.filter { $0.key.hasPrefix("extra.") }
+          .map { (String($0.key.dropFirst(6)), $0.value) }))
+  }
+
+  /// Makes sure that the run on disk had these settings.
+  ///
+  /// - Throws: ``CheckpointError/mismatch(path:setting:stored:given:)`` for the first that differs.
+  public func requireSettings(_ given: [String: String], in folder: URL) throws {
+    for key in Set(settings.keys).union(given.keys).sorted() where settings[key] != given[key] {
+      throw CheckpointError.mismatch(
+        path: Self.manifest(in: folder).path, setting: key, stored: settings[key],
+        given: given[key])
+    }
   }
 
   /// Removes the checkpoint of `folder`, the JSON first.

@@ -99,12 +99,7 @@ public struct TrainingJob: Sendable {
 
   private func resumedState() throws -> TrainingState {
     let checkpoint = try Checkpoint.read(from: folder, model: rule.parameters)
-    let stored = checkpoint.settings
-    for key in Set(stored.keys).union(settings.keys).sorted() where stored[key] != settings[key] {
-      throw CheckpointError.mismatch(
-        path: Checkpoint.manifest(in: folder).path, setting: key, stored: stored[key],
-        given: settings[key])
-    }
+    try checkpoint.requireSettings(settings, in: folder)
     return checkpoint.state
   }
 
