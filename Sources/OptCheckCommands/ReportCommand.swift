@@ -9,12 +9,28 @@ struct ReportCommand: AsyncParsableCommand {
     commandName: "report",
     abstract: "Reproduces the published figures, checks the theorems, writes the report.",
     discussion: """
+      Reports: math-l2o-convergence (paper A's figures and theorems), learned-optimizers (trained rules
+      against ISTA, FISTA and Adam, on fresh and on real instances).
+
       Examples:
         optcheck report
         optcheck report --only figure-5a --out /tmp/figure
+        optcheck report learned-optimizers --data DIR
 
       Exits with 0 when the report is written, whatever it found: finding is its job.
       """)
+
+  @Argument(help: ArgumentHelp("Which report.", valueName: "name"))
+  var name = Report<ConvergenceResults>.mathL2OConvergence.name
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder with real data (ionosphere.data, spambase.data, ...), for learned-optimizers.",
+      valueName: "dir"))
+  var data: String?
+
+  @Flag(help: "Few instances and steps, to see that it works; learned-optimizers only.")
+  var quick = false
 
   @Option(help: ArgumentHelp("Folder for the report.", valueName: "dir"))
   var out = "Reports"
@@ -43,6 +59,16 @@ struct ReportCommand: AsyncParsableCommand {
     let console = Console(common)
     let start = ContinuousClock.now
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    let learned = Report<LearnedResults>.learnedOptimizers
+    if name == learned.name { return try runLearned(learned, console, start) }
+    guard name == Report<ConvergenceResults>.mathL2OConvergence.name else {
+      throw UsageError(
+        "no report is called '\(name)'; accepted: "
+          + "\(Report<ConvergenceResults>.mathL2OConvergence.name), \(learned.name)")
+    }
+    guard data == nil, !quick else {
+      throw UsageError("--data and --quick are for \(learned.name) only")
+    }
     let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
     let published = try PublishedFigures.load(from: folder)
     let report = Report<ConvergenceResults>.mathL2OConvergence
@@ -71,6 +97,33 @@ struct ReportCommand: AsyncParsableCommand {
         \(answer.report)
         """
     }
+  }
+
+  private func runLearned(
+    _ report: Report<LearnedResults>, _ console: Console, _ start: ContinuousClock.Instant
+  ) throws {
+    let selection = Selection(only)
+    let names = report.sections.map(\.id)
+    for pattern in only where !names.contains(where: Selection([pattern]).matches) {
+      throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
+    }
+    let writer = try ReportWriter(
+      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
+    if writer.gnuplot == nil { console.note(Gnuplot.advice) }
+    var command = "optcheck report \(report.name)"
+    if data != nil { command += " --data DIR" }
+    if quick { command += " --quick" }
+    var run = LearnedReportRun(
+      selection: selection, data: data.map { URL(fileURLWithPath: $0, isDirectory: true) },
+      command: command, isQuick: quick
+    ) { console.note("\($0) ...") }
+    let results = try run.run()
+    let files = try writer.write(results, record: .current)
+    console.result(
+      Answer(
+        report: writer.markdownFile.path, results: writer.resultsFile.path, files: files.count,
+        verdicts: [:], seconds: (ContinuousClock.now - start) / .seconds(1))
+    ) { "\(Number.fixed($0.seconds, decimals: 0)) s\n\($0.report)" }
   }
 
   /// Only what the chosen sections show is run.
