@@ -66,12 +66,30 @@ struct Registry: Sendable {
   /// Names and one-line descriptions of the built-in rules, as `--optimizer` takes them.
   static let builtInRules = [
     (name: "CoordMathDNN", summary: "learned step scale per coordinate (paper A)"),
-    (name: "ProximalGradientDescent", summary: "gradient descent; nothing to train"),
+    (name: "CoordMathLSTM", summary: "scheme (18) with an LSTM's parts, such as L2O-PA (paper B)"),
+    (name: "CoordBlackboxLSTM", summary: "an LSTM's output as the step (L2O-DM)"),
+    (name: "RNNprop", summary: "an LSTM on Adam's normalised gradients"),
+    (name: "LISTA", summary: "unfolded proximal gradient with learned matrices"),
+    (name: "LISTACPSS", summary: "LISTA with coupled weights and support selection"),
+    (name: "LISTACPSSSTEP", summary: "the same with the problem's step size"),
+    (name: "LISTACPSSWOnly", summary: "its matrices alone"),
+    (name: "AdaLISTA", summary: "LISTA for changing dictionaries"),
+    (name: "ProximalGradientDescent", summary: "ISTA; gradient descent on smooth problems"),
+    (name: "ProximalGradientDescentMomentum", summary: "FISTA"),
+    (name: "SubGradientDescent", summary: "subgradient descent"),
+    (name: "Adam", summary: "Adam on subgradients"),
+    (name: "AdamHD", summary: "Adam with hypergradient descent on its step"),
+    (name: "Shampoo", summary: "Shampoo, every instance by itself"),
+    (name: "LBFGS", summary: "the yardstick for smooth problems"),
   ]
 
   /// Names and one-line descriptions of the built-in problems, as `--optimizee-type` takes them.
   static let builtInProblems = [
-    (name: "QuadraticUnconstrained", summary: "least squares, the authors' data from a seed")
+    (name: "QuadraticUnconstrained", summary: "least squares, the authors' data from a seed"),
+    (name: "LASSO", summary: "sparse regression, our data from a seed"),
+    (name: "LASSO_LISTA", summary: "LASSO, the authors' data from a seed"),
+    (name: "LogisticL1", summary: "logistic regression with an l1 term, our data from a seed"),
+    (name: "MnistCNN", summary: "the weights of a small network on MNIST (--data)"),
   ]
 
   /// A name that stands for two things; nil if all differ.
@@ -100,7 +118,8 @@ struct Root: AsyncParsableCommand {
       \(ExitStatus.table)
       """,
     subcommands: [
-      ReportCommand.self, TrainCommand.self, ReplayCommand.self, BenchCommand.self,
+      ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
+      BenchCommand.self,
       ListCommand.self,
     ])
 

@@ -27,18 +27,62 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "Rule and problem") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
   @OptionGroup(title: "Files and tests") var files: FileOptions
-  @OptionGroup var dead: DeadOptions
+  @OptionGroup(title: "Further settings") var others: OtherOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let settings = try TrainSettings(
-      config: config, flags: model.given + training.given + files.given + dead.given)
-    let console = Console(common)
+      config: config,
+      flags: model.given + training.given + files.given + (try others.given))
+    try TrainingProgram(settings: settings, console: Console(common), isResuming: resume).run()
+  }
+}
+
+/// `optcheck evaluate`.
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Tests a rule on fresh instances: the same as train --test.",
+    discussion: """
+      Writes test_losses.txt and test_losses.npy: the mean objective (with --gap the mean relative gap to
+      the certified minimum) for t from 0 to --test-length.
+
+      Example:
+        optcheck evaluate -c Fixtures/Configs/2_lasso_testing.yaml --ckpt-path \
+      Fixtures/Trained/coordmathlstm-pa-lasso.safetensors --test-size 64 --gap
+      """)
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("YAML file.", valueName: "file"))
+  var config: String?
+
+  @OptionGroup(title: "Rule and problem") var model: ModelOptions
+  @OptionGroup(title: "Files and tests") var files: FileOptions
+  @OptionGroup(title: "Further settings") var others: OtherOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let settings = try TrainSettings(
+      config: config,
+      flags: model.given + files.given + (try others.given) + [("test", "true")])
+    try TrainingProgram(settings: settings, console: Console(common), isResuming: false).run()
+  }
+}
+
+/// Trains or tests what settings describe.
+struct TrainingProgram {
+  let settings: TrainSettings
+  let console: Console
+  let isResuming: Bool
+
+  func run() throws {
+    console.note("script: \(settings.script.rawValue)")
     if let note = settings.note { console.note("note: \(note)") }
-    if settings.isOn("test") {
-      try test(settings, console)
-    } else {
-      try train(settings, console)
+    if settings.isOn("test") { return try test() }
+    switch settings.script {
+    case .mainTrainAnlys: try trainOnFixedBatch()
+    case .mainTrainNN: try trainOnNetwork()
+    case .main: try trainOnFreshProblems()
+    case .mainUnrollListas, .mainUnroll: try trainLayerwise()
     }
   }
 
@@ -56,15 +100,15 @@ struct TrainCommand: ParsableCommand {
     var lastLoss: Double?
   }
 
-  private func train(_ settings: TrainSettings, _ console: Console) throws {
+  private func trainOnFixedBatch() throws {
     let run = try TrainingJob(settings)
-    if resume, !Checkpoint.exists(in: run.folder) {
+    if isResuming, !Checkpoint.exists(in: run.folder) {
       console.note("note: \(run.folder.relativePath) holds no checkpoint; starting from step 0")
     }
     let interruption = Interruption()
     var bar: ProgressBar?
     let state = try run.run(
-      resuming: resume, isInterrupted: { interruption.isRequested },
+      resuming: isResuming, isInterrupted: { interruption.isRequested },
       progress: { state in
         let done = state.losses.count
         let known =
@@ -73,13 +117,118 @@ struct TrainCommand: ParsableCommand {
         bar?.update(done, state.losses.last.map { "loss \($0)" } ?? "")
       })
     bar?.finish()
-    let isFinished = state.isFinished(run.plan)
+    try saveArrays(["train_loss": state.losses], in: run.folder)
+    try report(
+      state.losses, planned: run.plan.stepCount, stop: state.stop,
+      isFinished: state.isFinished(run.plan), in: run.folder)
+  }
+
+  /// Columns of text once more as NumPy arrays, and as TensorBoard's scalars where asked for.
+  private func saveArrays(_ columns: [String: [Double]], in folder: URL) throws {
+    for (name, values) in columns {
+      try NpyFile.write(
+        Tensor(shape: [values.count], elements: values),
+        to: folder.appendingPathComponent("\(name).npy"))
+    }
+  }
+
+  /// Tells how training ended.
+  private func report(
+    _ losses: [Double], planned: Int, stop: StopReason?, isFinished: Bool, in folder: URL
+  ) throws {
     var outcome = Outcome(
-      folder: run.folder.relativePath, steps: state.losses.count, planned: run.plan.stepCount,
-      interrupted: !isFinished, firstLoss: state.losses.first, lastLoss: state.losses.last)
-    if case .nonFinite(let step) = state.stop { outcome.nonFiniteStep = step }
+      folder: folder.relativePath, steps: losses.count, planned: planned,
+      interrupted: !isFinished, firstLoss: losses.first, lastLoss: losses.last)
+    if case .nonFinite(let step) = stop { outcome.nonFiniteStep = step }
     console.result(outcome, as: Self.sentence)
     if !isFinished { throw Finding(status: .interrupted) }
+  }
+
+  private func trainOnFreshProblems() throws {
+    let job = try RecurrentTrainingJob(settings)
+    let planned = job.count * job.plan.segmentCount
+    let interruption = Interruption()
+    var bar: ProgressBar?
+    let state = try job.run(
+      resuming: isResuming, isInterrupted: { interruption.isRequested },
+      progress: { state in
+        let known =
+          bar ?? ProgressBar("train", total: job.count, from: state.problems, on: console)
+        bar = known
+        bar?.update(state.problems, state.losses.last.map { "loss \($0)" } ?? "")
+      })
+    bar?.finish()
+    try report(
+      state.losses, planned: planned, stop: state.stop, isFinished: job.isFinished(state),
+      in: job.folder)
+  }
+
+  private func trainOnNetwork() throws {
+    let training = try NetworkTraining(settings)
+    let folder = try settings.folder
+    let interruption = Interruption()
+    var bar = ProgressBar("train", total: training.plan.stepCount, on: console)
+    let curves = Set(stride(from: 0, to: training.plan.stepCount, by: TrainingJob.curveInterval))
+    let outcome = try training.run(
+      curveSteps: curves, isInterrupted: { interruption.isRequested },
+      progress: { bar.update($0.losses.count, $0.losses.last.map { "loss \($0)" } ?? "") })
+    bar.finish()
+    try prepare(folder)
+    try TextColumn.write(outcome.state.losses, to: folder.appendingPathComponent("train_loss"))
+    for (step, curve) in outcome.curves {
+      try TextColumn.write(curve, to: folder.appendingPathComponent("obj_train_iter_\(step)"))
+    }
+    let weights = outcome.state.parameters
+    try save(weights, as: training.rule.name, in: folder)
+    try saveArrays(["train_loss": outcome.state.losses], in: folder)
+    var moved = 0.0
+    for (old, new) in zip(training.rule.parameters.tensors, weights.tensors) {
+      moved = max(moved, (Vector(new.elements) - Vector(old.elements)).maxMagnitude)
+    }
+    console.note(
+      moved == 0
+        ? "the weights did not move: under --reference no gradient reaches them"
+        : "largest change of a weight: \(moved)")
+    try report(
+      outcome.state.losses, planned: training.plan.stepCount, stop: outcome.state.stop,
+      isFinished: outcome.state.isFinished(training.plan), in: folder)
+  }
+
+  private func trainLayerwise() throws {
+    let training = try LayerwiseTraining(settings)
+    let folder = try settings.folder
+    try prepare(folder)
+    let (rule, epochs, stop) = try training.run { layer, parameters in
+      try? save(parameters, as: training.rule.name, in: folder)
+      console.note("layer \(layer) of \(training.layers)")
+    }
+    try save(rule.parameters, as: rule.name, in: folder)
+    let losses = epochs.flatMap(\.losses)
+    try TextColumn.write(losses, to: folder.appendingPathComponent("train_loss"))
+    // The last stage's loss of every layer.
+    let last = Dictionary(grouping: epochs, by: \.layer).sorted { $0.key < $1.key }
+      .compactMap { $0.value.last?.losses.last }
+    try TextColumn.write(last, to: folder.appendingPathComponent("obj_train_iter_0"))
+    try saveArrays(["train_loss": losses], in: folder)
+    try report(
+      losses, planned: losses.count, stop: stop, isFinished: true, in: folder)
+  }
+
+  /// Makes the folder and leaves the settings in it.
+  private func prepare(_ folder: URL) throws {
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw StorageError.unwritable(path: folder.path, reason: "no folder can be made there")
+    }
+    try AtomicFile.write(
+      Data(settings.yaml.utf8), to: folder.appendingPathComponent("config.yaml"))
+  }
+
+  private func save(_ weights: Parameters, as name: String, in folder: URL) throws {
+    try Safetensors(
+      Dictionary(uniqueKeysWithValues: zip(weights.names, weights.tensors).map { ($0, $1) })
+    ).write(to: folder.appendingPathComponent("\(name).safetensors"))
   }
 
   private static func sentence(_ outcome: Outcome) -> String {
@@ -106,7 +255,7 @@ struct TrainCommand: ParsableCommand {
     var testLosses: [Double]
   }
 
-  private func test(_ settings: TrainSettings, _ console: Console) throws {
+  private func test() throws {
     let size = try settings.integer("test-size")
     guard settings.has("test-batch-size") else {
       throw SettingError.missing("test-batch-size", accepted: "whole numbers from 1 to test-size")
@@ -119,11 +268,15 @@ struct TrainCommand: ParsableCommand {
     }
     let rule = try settings.testRule()
     let horizon = try settings.integer("test-length")
-    let seed = try settings.integer("seed")
-    let problems = try (1...(size / batch)).map { i in
-      try settings.problem(seed: seed + 7777 * i, instances: batch)
+    let measure = try settings.measure()
+    let batches = Array(0..<(size / batch))
+    let curves = try Parallel.map(batches) { i in
+      try measure.curve(
+        of: rule, on: try settings.testProblem(i, instances: batch), horizon: horizon)
     }
-    let means = TestRun.meanValues(of: rule, on: problems, horizon: horizon)
+    let means = (0...horizon).map { t in
+      curves.reduce(0) { $0 + $1[t] } / Double(curves.count)
+    }
     let file =
       settings.has("loss-save-path")
       ? URL(fileURLWithPath: try settings.text("loss-save-path"))
@@ -136,162 +289,12 @@ struct TrainCommand: ParsableCommand {
         path: file.deletingLastPathComponent().path, reason: "no folder can be made there")
     }
     try TextColumn.write(means, to: file)
+    try NpyFile.write(
+      Tensor(shape: [means.count], elements: means),
+      to: file.deletingPathExtension().appendingPathExtension("npy"))
     console.result(TestOutcome(file: file.relativePath, testLosses: means)) { outcome in
-      "mean objective \(means[0]) -> \(means[horizon]) over \(horizon) steps, in \(outcome.file)"
+      "mean \(measure.words) \(means[0]) -> \(means[horizon]) over \(horizon) steps, in "
+        + outcome.file
     }
-  }
-}
-
-// MARK: From settings to rules and problems
-
-extension TrainSettings {
-  /// The folder of `save-dir`; a relative one lies under `results`.
-  var folder: URL {
-    get throws {
-      let path = try text("save-dir")
-      return URL(fileURLWithPath: path.hasPrefix("/") ? path : "results/\(path)")
-    }
-  }
-
-  /// The problem, with the authors' data for `seed`, or the registered one of that name.
-  func problem(seed: Int, instances: Int) throws -> any TwiceDifferentiableProblem {
-    let name = try text("optimizee-type")
-    if name == "QuadraticUnconstrained" {
-      let (rows, columns) = (try integer("output-dim"), try integer("input-dim"))
-      // Beyond that the matrices alone take 8 GB.
-      guard Double(instances) * Double(rows) * Double(columns) <= 1e9 else {
-        throw UsageError(
-          "\(instances) matrices of \(rows) x \(columns) are too large; accepted: 1e9 entries in all"
-        )
-      }
-      return try LeastSquares.authors(
-        seed: UInt64(seed), instances: instances, rows: rows, columns: columns)
-    }
-    let problems = OptCheckCommand.registry.problems.compactMap {
-      $0 as? any TwiceDifferentiableProblem
-    }
-    guard let problem = problems.first(where: { $0.name == name }) else {
-      let names = Registry.builtInProblems.map(\.name) + problems.map(\.name)
-      throw SettingError.badValue(
-        "optimizee-type", value: name, accepted: names.joined(separator: ", "), source: "")
-    }
-    return problem
-  }
-
-  /// The learned rule at its initial weights.
-  func learnedRule() throws -> any LearnedUpdateRule {
-    let name = try text("optimizer")
-    if name == "CoordMathDNN" { return try coordMathDNN() }
-    let rules = OptCheckCommand.registry.rules.compactMap { $0 as? any LearnedUpdateRule }
-    guard let rule = rules.first(where: { $0.name == name }) else {
-      let names = ["CoordMathDNN"] + rules.map(\.name)
-      throw SettingError.badValue(
-        "optimizer", value: name,
-        accepted: names.joined(separator: ", ") + " (learned rules; others with --test only)",
-        source: "")
-    }
-    return rule
-  }
-
-  /// The rule to test: any rule, a learned one with the weights of a file.
-  func testRule() throws -> any UpdateRule {
-    let name = try text("optimizer")
-    if name == "ProximalGradientDescent" { return GradientDescent(stepRule: try stepRule()) }
-    let plain = OptCheckCommand.registry.rules.first { $0.name == name }
-    if let plain, !(plain is any LearnedUpdateRule) { return plain }
-    var rule = try learnedRule()
-    let file =
-      has("ckpt-path")
-      ? URL(fileURLWithPath: try text("ckpt-path"))
-      : try folder.appendingPathComponent("\(rule.name).safetensors")
-    let stored = try Safetensors.read(from: file)
-    rule.parameters = Parameters(
-      try zip(rule.parameters.names, rule.parameters.tensors).map { name, tensor in
-        guard let found = stored[name] else { throw RuleError.missingParameter(name) }
-        guard found.shape == tensor.shape else {
-          throw RuleError.wrongShape(
-            parameter: name, found: found.shape, expected: tensor.shape)
-        }
-        return (name, found)
-      })
-    return rule
-  }
-
-  private func stepRule() throws -> StepRule {
-    // As in the reference code, 0 means: not given.
-    if has("step-size"), try number("step-size") > 0 {
-      return .constant(try number("step-size"))
-    }
-    return try text("step-rule") == "theory" ? .theory : .reference
-  }
-
-  private func coordMathDNN() throws -> CoordMathDNN {
-    guard isOn("p-use") else {
-      throw UsageError("p-use is off: the rule is then gradient descent, with nothing to train")
-    }
-    let widths =
-      has("widths")
-      ? try text("widths").split(separator: ",").compactMap { Int($0) }
-      : [2, try integer("lstm-hidden-size")]
-    guard let map = OutputMap(rawValue: try text("p-norm")),
-      let backward = CoordMathDNN.Backward(rawValue: try text("backward")),
-      let evaluator = CoordMathDNN.Evaluator(rawValue: try text("evaluator")),
-      let layout = CoordMathDNN.WeightLayout(rawValue: try text("weight-layout"))
-    else { preconditionFailure("choices and enumerations differ") }
-    let architecture = CoordMathDNN.Architecture(
-      widths: widths, map: map, learnsScale: isOn("p-scale-learned"))
-    let initialization: CoordMathDNN.Initialization =
-      switch try text("init") {
-      case "qr": .qr
-      case "qrNonnegative": .qrNonnegative
-      default: .orthogonal(layout)
-      }
-    let scale = try number("p-scale")
-    var weights = try CoordMathDNN.initialParameters(
-      architecture, initialization, scale: try number("e"), seed: UInt64(try integer("seed")))
-    if let i = weights.names.firstIndex(of: "p_scale") { weights.tensors[i] = Tensor(scale) }
-    var rule = try CoordMathDNN(
-      architecture: architecture, parameters: weights, stepRule: try stepRule(), scale: scale,
-      backward: backward, evaluator: evaluator)
-    rule.threads = try integer("threads")
-    return rule
-  }
-}
-
-extension TrainingJob {
-  /// The run that `settings` describe; nothing is written yet.
-  init(_ settings: TrainSettings) throws {
-    let rule = try settings.learnedRule()
-    let steps = try settings.integer("global-training-steps")
-    let horizon = try settings.integer("optimizer-training-steps")
-    guard let loss = MetaLoss(rawValue: try settings.text("loss-func")) else {
-      preconditionFailure("choices and enumerations differ")
-    }
-    if try settings.integer("unroll-length") < horizon, loss != .last {
-      throw SettingError.badValue(
-        "unroll-length", value: try settings.text("unroll-length"),
-        accepted: "\(horizon) (optimizer-training-steps) or more; truncation is not built yet",
-        source: "")
-    }
-    let problem = try settings.problem(
-      seed: try settings.integer("seed") + 777,
-      instances: try settings.integer("train-batch-size"))
-    let schedule: MetaSchedule =
-      switch try settings.text("scheduler") {
-      case "step": .step()
-      case "cosine": .cosine(period: steps)
-      default: .constant
-      }
-    let plan = MetaTraining(
-      optimizer: try settings.text("meta-optimizer") == "Adam" ? .adam() : .sgd,
-      stepSize: try settings.number("init-lr"),
-      schedule: schedule, clipNorm: settings.isOn("clip-grad") ? 1 : nil,
-      stepsPerEpoch: steps, epochs: try settings.integer("epochs"))
-    self.init(
-      rule: rule, problem: problem, start: Vector(zeros: problem.dimension), horizon: horizon,
-      loss: loss, plan: plan,
-      checkpointInterval: try settings.integer(
-        settings.has("checkpoint-every") ? "checkpoint-every" : "val-freq"),
-      settings: settings.identity, configuration: settings.yaml, folder: try settings.folder)
   }
 }

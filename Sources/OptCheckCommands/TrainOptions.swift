@@ -211,89 +211,20 @@ struct FileOptions: ParsableArguments {
   }
 }
 
-/// Settings of the reference code that have no effect here, or must stay off.
-struct DeadOptions: ParsableArguments {
-  @Flag(help: .hidden) var cpu = false
-  @Option(help: .hidden) var device: String?
-  @Option(help: .hidden) var stateScale: String?
-  @Option(help: .hidden) var rho: String?
-  @Option(help: .hidden) var sparsity: String?
-  @Option(help: .hidden) var lstmLayers: String?
-  @Option(help: .hidden) var rnnpropBeta1: String?
-  @Option(help: .hidden) var rnnpropBeta2: String?
-  @Flag(help: .hidden) var aUse = false
-  @Option(help: .hidden) var aScale: String?
-  @Flag(help: .hidden) var aScaleLearned = false
-  @Option(help: .hidden) var aNorm: String?
-  @Option(help: .hidden) var lamb: String?
-  @Option(help: .hidden) var p: String?
-  @Option(help: .hidden) var maxP: String?
-  @Option(help: .hidden) var momentum1: String?
-  @Option(help: .hidden) var momentum2: String?
-  @Option(help: .hidden) var eps: String?
-  @Option(help: .hidden) var hyperStep: String?
-  @Option(help: .hidden) var valBatchSize: String?
-  @Option(help: .hidden) var valSize: String?
-  @Option(help: .hidden) var valLength: String?
-  @Option(help: .hidden) var printFreq: String?
-  @Option(help: .hidden) var bestWait: String?
-  @Flag(help: .hidden) var debug = false
-  @Option(help: .hidden) var optimizeeDir: String?
-  @Option(help: .hidden) var oodS: String?
-  @Option(help: .hidden) var oodT: String?
-  @Flag(help: .hidden) var identicalDict = false
-  @Flag(help: .hidden) var fixedDict = false
-  @Flag(help: .hidden) var saveToMat = false
-  @Flag(help: .hidden) var loadMat = false
-  @Flag(help: .hidden) var saveSol = false
-  @Flag(help: .hidden) var loadSol = false
-  @Flag(help: .hidden) var ood = false
-  @Flag(help: .hidden) var wShared = false
-  @Flag(help: .hidden) var sShared = false
-  @Flag(help: .hidden) var thetaShared = false
+/// Settings by the names of the reference code, beyond those above.
+struct OtherOptions: ParsableArguments {
+  @Argument(
+    parsing: .allUnrecognized,
+    help: ArgumentHelp(
+      """
+      Any other setting of the reference programs, such as --rho 0.1 --sparsity 50 --a-use --a-norm \
+      sigmoid --unroll-length 20 --layers 16; --script NAME, --reference, --gap, --data DIR.
+      """, valueName: "settings"))
+  var settings: [String] = []
 
   /// The settings that were given.
   var given: [(name: String, value: String)] {
-    pairs([
-      ("cpu", cpu ? "true" : nil),
-      ("device", device),
-      ("state-scale", stateScale),
-      ("rho", rho),
-      ("sparsity", sparsity),
-      ("lstm-layers", lstmLayers),
-      ("rnnprop-beta1", rnnpropBeta1),
-      ("rnnprop-beta2", rnnpropBeta2),
-      ("a-use", aUse ? "true" : nil),
-      ("a-scale", aScale),
-      ("a-scale-learned", aScaleLearned ? "true" : nil),
-      ("a-norm", aNorm),
-      ("lamb", lamb),
-      ("p", p),
-      ("max-p", maxP),
-      ("momentum1", momentum1),
-      ("momentum2", momentum2),
-      ("eps", eps),
-      ("hyper-step", hyperStep),
-      ("val-batch-size", valBatchSize),
-      ("val-size", valSize),
-      ("val-length", valLength),
-      ("print-freq", printFreq),
-      ("best-wait", bestWait),
-      ("debug", debug ? "true" : nil),
-      ("optimizee-dir", optimizeeDir),
-      ("ood-s", oodS),
-      ("ood-t", oodT),
-      ("identical-dict", identicalDict ? "true" : nil),
-      ("fixed-dict", fixedDict ? "true" : nil),
-      ("save-to-mat", saveToMat ? "true" : nil),
-      ("load-mat", loadMat ? "true" : nil),
-      ("save-sol", saveSol ? "true" : nil),
-      ("load-sol", loadSol ? "true" : nil),
-      ("ood", ood ? "true" : nil),
-      ("w-shared", wShared ? "true" : nil),
-      ("s-shared", sShared ? "true" : nil),
-      ("theta-shared", thetaShared ? "true" : nil),
-    ])
+    get throws { try TrainSettings.flags(in: settings) }
   }
 }
 

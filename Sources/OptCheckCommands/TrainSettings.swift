@@ -89,66 +89,105 @@ struct TrainSettings: Sendable {
   private static let counts = 1...1_000_000_000
 
   /// Every setting that has an effect, in the order of the help.
-  static let known: [Setting] = [
-    Setting("optimizer", .text, "CoordMathDNN"),
-    Setting("optimizee-type", .text, "QuadraticUnconstrained"),
-    Setting("meta-optimizer", .choice(["SGD", "Adam"]), "SGD"),
-    Setting("input-dim", .integer(counts)),
-    Setting("output-dim", .integer(counts)),
-    Setting("train-batch-size", .integer(counts), "128"),
-    Setting("lstm-hidden-size", .integer(counts), "256"),
-    Setting("widths", .widths),
-    Setting("e", .number(from: 1), "100"),
-    Setting("init", .choice(["qr", "qrNonnegative", "orthogonal"]), "orthogonal"),
-    Setting("weight-layout", .choice(["in-out", "out-in"]), "in-out"),
-    Setting("p-use", .flag, "false"),
-    Setting("p-norm", .choice(OutputMap.allCases.map(\.rawValue))),
-    Setting("p-scale", .number(from: -.infinity), "1"),
-    Setting("p-scale-learned", .flag, "false"),
-    Setting("step-size", .number(from: 0)),
-    Setting("step-rule", .choice(["reference", "theory"]), "reference"),
-    Setting("backward", .choice(CoordMathDNN.Backward.allCases.map(\.rawValue)), "detached"),
-    Setting("evaluator", .choice(CoordMathDNN.Evaluator.allCases.map(\.rawValue)), "automatic"),
-    Setting("grad-method", .choice(["smooth_grad", "subgrad", "bp_grad"]), "subgrad"),
-    Setting("seed", .integer(0...Int(UInt32.max)), "118"),
-    Setting("global-training-steps", .integer(counts), "1000"),
-    Setting("optimizer-training-steps", .integer(counts), "100"),
-    Setting("unroll-length", .integer(counts), "1000"),
-    Setting("init-lr", .number(from: 0), "0.1"),
-    Setting("scheduler", .choice(["constant", "step", "cosine"]), "constant"),
-    Setting("epochs", .integer(counts), "5"),
-    Setting("clip-grad", .flag, "false"),
-    Setting("loss-func", .choice(MetaLoss.allCases.map(\.rawValue))),
-    Setting("save-dir", .text, "temp", isPartOfRun: false),
-    Setting("ckpt-path", .text, isPartOfRun: false),
-    Setting("loss-save-path", .text, isPartOfRun: false),
-    Setting("threads", .integer(counts), "1", isPartOfRun: false),
-    Setting("val-freq", .integer(counts), "200", isPartOfRun: false),
-    Setting("checkpoint-every", .integer(counts), isPartOfRun: false),
-    Setting("test", .flag, "false", isPartOfRun: false),
-    Setting("test-size", .integer(counts), "2048", isPartOfRun: false),
-    Setting("test-batch-size", .integer(counts), isPartOfRun: false),
-    Setting("test-length", .integer(counts), "100", isPartOfRun: false),
-  ]
+  static let known: [Setting] =
+    [
+      Setting("optimizer", .text, "CoordMathDNN"),
+      Setting("optimizee-type", .text, "QuadraticUnconstrained"),
+      Setting("meta-optimizer", .choice(["SGD", "Adam"]), "SGD"),
+      Setting("input-dim", .integer(counts)),
+      Setting("output-dim", .integer(counts)),
+      Setting("train-batch-size", .integer(counts), "128"),
+      Setting("lstm-hidden-size", .integer(counts), "256"),
+      Setting("widths", .widths),
+      Setting("e", .number(from: 1), "100"),
+      Setting("init", .choice(["qr", "qrNonnegative", "orthogonal"]), "orthogonal"),
+      Setting("weight-layout", .choice(["in-out", "out-in"]), "in-out"),
+      Setting("p-use", .flag, "false"),
+      Setting("p-norm", .choice(OutputMap.allCases.map(\.rawValue))),
+      Setting("p-scale", .number(from: -.infinity), "1"),
+      Setting("p-scale-learned", .flag, "false"),
+      Setting("step-size", .number(from: 0)),
+      Setting("step-rule", .choice(["reference", "theory", "instance"]), "reference"),
+      Setting("backward", .choice(CoordMathDNN.Backward.allCases.map(\.rawValue)), "detached"),
+      Setting("evaluator", .choice(CoordMathDNN.Evaluator.allCases.map(\.rawValue)), "automatic"),
+      Setting("grad-method", .choice(["smooth_grad", "subgrad", "bp_grad"]), "subgrad"),
+      Setting("seed", .integer(0...Int(UInt32.max)), "118"),
+      Setting("global-training-steps", .integer(counts), "1000"),
+      Setting("optimizer-training-steps", .integer(counts), "100"),
+      Setting("unroll-length", .integer(counts), "1000"),
+      Setting("init-lr", .number(from: 0), "0.1"),
+      Setting("scheduler", .choice(["constant", "step", "cosine"]), "constant"),
+      Setting("epochs", .integer(counts), "5"),
+      Setting("clip-grad", .flag, "false"),
+      Setting("loss-func", .choice(MetaLoss.allCases.map(\.rawValue))),
+      Setting("script", .choice(Script.allCases.map(\.rawValue))),
+      Setting("reference", .flag, "false"),
+      Setting("rho", .number(from: 0), "0.1"),
+      Setting("sparsity", .integer(counts), "5"),
+      Setting("lstm-layers", .integer(1...16), "2"),
+      Setting("state-scale", .number(from: 0), "0.01"),
+      Setting("rnnprop-beta1", .number(from: 0), "0.95"),
+      Setting("rnnprop-beta2", .number(from: 0), "0.95"),
+    ]
+    + ["a", "b", "b1", "b2"].flatMap { head in
+      [
+        Setting("\(head)-use", .flag, "false"),
+        Setting("\(head)-norm", .choice(OutputMap.allCases.map(\.rawValue))),
+        Setting("\(head)-scale", .number(from: -.infinity), head.count == 1 ? "1" : "0.01"),
+        Setting("\(head)-scale-learned", .flag, "false"),
+      ]
+    } + [
+      Setting("w-shared", .flag, "false"),
+      Setting("s-shared", .flag, "false"),
+      Setting("theta-shared", .flag, "false"),
+      Setting("lamb", .number(from: 0), "0.4"),
+      Setting("p", .number(from: 0), "0.012"),
+      Setting("max-p", .number(from: 0), "0.13"),
+      Setting("momentum1", .number(from: 0)),
+      Setting("momentum2", .number(from: 0)),
+      Setting("eps", .number(from: 0)),
+      Setting("hyper-step", .number(from: 0)),
+      Setting("layers", .integer(1...10_000), "20"),
+      Setting("train-size", .integer(counts), "32000"),
+      Setting("lr-decay-layer", .number(from: 0), "0.3"),
+      Setting("lr-decay-stage2", .number(from: 0), "0.2"),
+      Setting("lr-decay-stage3", .number(from: 0), "0.02"),
+      Setting("best-wait", .integer(counts), "5"),
+      Setting("val-size", .integer(counts), "2048"),
+      Setting("val-length", .integer(counts), "100"),
+      Setting("eval-metric", .choice(["obj", "nmse"]), "obj", isPartOfRun: false),
+      Setting("gap", .flag, "false", isPartOfRun: false),
+      Setting("tensorboard", .flag, "false", isPartOfRun: false),
+      Setting("data", .text),
+      Setting("save-dir", .text, "temp", isPartOfRun: false),
+      Setting("ckpt-path", .text, isPartOfRun: false),
+      Setting("loss-save-path", .text, isPartOfRun: false),
+      Setting("threads", .integer(counts), "1", isPartOfRun: false),
+      Setting("val-freq", .integer(counts), "200", isPartOfRun: false),
+      Setting("checkpoint-every", .integer(counts), isPartOfRun: false),
+      Setting("test", .flag, "false", isPartOfRun: false),
+      Setting("test-size", .integer(counts), "2048", isPartOfRun: false),
+      Setting("test-batch-size", .integer(counts), isPartOfRun: false),
+      Setting("test-length", .integer(counts), "100", isPartOfRun: false),
+    ]
 
-  /// Keys of the reference code that have no effect there or none on these rules and problems.
+  /// Keys of the reference code that have no effect in any of its programs, or none here.
   static let dead: Set<String> = [
-    "cpu", "device", "state-scale", "rho", "sparsity", "lstm-layers", "rnnprop-beta1",
-    "rnnprop-beta2", "a-use", "a-scale", "a-scale-learned", "a-norm", "b-use", "b-scale",
-    "b-scale-learned", "b-norm", "b1-use", "b1-scale", "b1-scale-learned", "b1-norm", "b2-use",
-    "b2-scale", "b2-scale-learned", "b2-norm", "w-shared", "s-shared", "theta-shared", "lamb", "p",
-    "max-p", "momentum1", "momentum2", "eps", "hyper-step", "B-step-size", "C-step-size",
-    "val-batch-size", "val-size", "val-length", "print-freq", "best-wait", "debug",
-    "optimizee-dir", "ood-s", "ood-t",
+    "cpu", "device", "B-step-size", "C-step-size", "val-batch-size", "print-freq", "debug",
+    "optimizee-dir", "ood-s", "ood-t", "W-cond-factor", "W-cond-rand", "x-mag", "pb", "symm",
+    "train-objective",
   ]
 
   /// Keys of the reference code that would change the run and are not built yet: only off.
   static let unbuilt: Set<String> = [
     "identical-dict", "fixed-dict", "save-to-mat", "load-mat", "save-sol", "load-sol", "ood",
+    "dist-rand",
   ]
 
   /// The canonical values by name; what is not set is absent.
   private(set) var values: [String: String]
+  /// The reference program whose defaults and rules apply.
+  let script: Script
   /// Keys that were accepted without effect, with their source.
   private var idle: [(source: String, key: String)] = []
 
@@ -161,22 +200,55 @@ struct TrainSettings: Sendable {
 
   /// Puts settings together.
   ///
+  /// Which of the five programs' defaults apply is said by `script`, else by rule and problem.
   /// - Parameters:
   ///   - config: the YAML file, if any.
   ///   - flags: names and values from the command line.
   init(config: String?, flags: [(name: String, value: String)]) throws {
-    values = [:]
-    for setting in Self.known { values[setting.name] = setting.fallback }
+    var given: [(key: String, value: String?, source: String)] = []
     if let config {
-      for (key, value) in try Self.pairs(in: config) { try take(key, value, source: "\(config): ") }
+      given = try Self.pairs(in: config).map { ($0.0, $0.1, "\(config): ") }
     }
-    for (name, value) in flags { try take(name, value, source: "--") }
+    given += flags.map { ($0.name, $0.value, "--") }
+    func last(_ key: String) -> (value: String, source: String)? {
+      given.last { $0.key == key }.flatMap { entry in
+        entry.value.map { ($0, entry.source) }
+      }
+    }
+    if let (name, source) = last("script") {
+      guard let script = Script(rawValue: name) else {
+        throw SettingError.badValue(
+          "script", value: name,
+          accepted: Script.allCases.map(\.rawValue).joined(separator: ", "), source: source)
+      }
+      self.script = script
+    } else {
+      script = .following(
+        optimizer: last("optimizer")?.value ?? "CoordMathDNN",
+        problem: last("optimizee-type")?.value ?? "QuadraticUnconstrained",
+        keys: Set(given.map(\.key)))
+    }
+    values = [:]
+    for setting in Self.known { values[setting.name] = fallback(setting) }
+    for (key, value, source) in given { try take(key, value, source: source) }
+    values["script"] = script.rawValue
+    let live = script.live(values["optimizer"] ?? "")
+    for (key, _, source) in given
+    where Self.known.contains(where: { $0.name == key }) && !live.contains(key) {
+      idle.append((source, key))
+    }
+  }
+
+  /// The value of a setting that nobody gives.
+  private func fallback(_ setting: Setting) -> String? {
+    script.defaults[setting.name].flatMap(setting.canonical)
+      ?? setting.fallback.flatMap(setting.canonical)
   }
 
   private mutating func take(_ key: String, _ value: String?, source: String) throws {
     if let setting = Self.known.first(where: { $0.name == key }) {
       guard let value else {
-        values[key] = setting.fallback
+        values[key] = fallback(setting)
         return
       }
       guard let canonical = setting.canonical(value) else {
@@ -229,7 +301,8 @@ struct TrainSettings: Sendable {
 
   /// The text of `config.yaml`: every setting that has a value, in the order of the help.
   var yaml: String {
-    Self.known.compactMap { setting in
+    let live = script.live(values["optimizer"] ?? "")
+    return Self.known.filter { live.contains($0.name) }.compactMap { setting in
       values[setting.name].map { value in
         let text: String
         if case .text = setting.kind {
@@ -246,7 +319,8 @@ struct TrainSettings: Sendable {
 
   /// The settings that determine the run.
   var identity: [String: String] {
-    let names = Set(Self.known.filter(\.isPartOfRun).map(\.name))
+    let live = script.live(values["optimizer"] ?? "")
+    let names = Set(Self.known.filter(\.isPartOfRun).map(\.name)).intersection(live)
     return values.filter { names.contains($0.key) }
   }
 
@@ -299,4 +373,43 @@ func editDistance(_ a: String, _ b: String) -> Int {
     }
   }
   return row[b.count]
+}
+
+extension TrainSettings {
+  /// Names and values out of arguments such as `--rho 0.1`, `--a-use`, `--no-b-use`, `--eps=1e-8`.
+  ///
+  /// - Throws: ``SettingError`` for a key that nobody knows, or one without its value.
+  static func flags(in arguments: [String]) throws -> [(name: String, value: String)] {
+    var result: [(name: String, value: String)] = []
+    var rest = arguments[...]
+    while let word = rest.popFirst() {
+      guard word.hasPrefix("--"), word.count > 2 else {
+        throw UsageError("'\(word)' is no setting; settings look like --rho 0.1 or --a-use")
+      }
+      let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
+      let key = parts[0]
+      let isFlag = { (name: String) in
+        unbuilt.contains(name) || ["cpu", "debug", "symm", "train-objective"].contains(name)
+          || known.contains { setting in
+            if case .flag = setting.kind { setting.name == name } else { false }
+          }
+      }
+      if parts.count == 2 {
+        result.append((key, parts[1]))
+      } else if isFlag(key) {
+        result.append((key, "true"))
+      } else if key.hasPrefix("no-"), isFlag(String(key.dropFirst(3))) {
+        result.append((String(key.dropFirst(3)), "false"))
+      } else if known.contains(where: { $0.name == key }) || dead.contains(key) {
+        guard let value = rest.popFirst() else {
+          throw UsageError("--\(key) needs a value")
+        }
+        result.append((key, value))
+      } else {
+        let names = known.map(\.name) + dead + unbuilt
+        throw SettingError.unknownKey(key, nearest: nearest(key, among: names), file: "--")
+      }
+    }
+    return result
+  }
 }
