@@ -29,7 +29,6 @@ let testSettings: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// The library's modules, in the direction in which data flows.
@@ -66,9 +65,18 @@ let library: [Target] = [
     swiftSettings: swiftSettings),
 ]
 
+/// What only the commands need: files of other programs, through matio and zlib.
 let commands: [Target] = [
   .target(
-    name: "OptCheckCommands", dependencies: ["OptCheck", argumentParser, logging, yams],
+    name: "CDataFiles", cSettings: cSettings,
+    linkerSettings: [.linkedLibrary("matio"), .linkedLibrary("z")]),
+  .target(
+    name: "Datasets",
+    dependencies: ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
+    swiftSettings: swiftSettings),
+  .target(
+    name: "OptCheckCommands",
+    dependencies: ["OptCheck", "Datasets", argumentParser, yams],
     swiftSettings: swiftSettings),
   .executableTarget(
     name: "OptCheckTool", dependencies: ["OptCheckCommands"], swiftSettings: swiftSettings),
@@ -95,6 +103,9 @@ let tests: [Target] = [
     name: "CommandTests", dependencies: ["OptCheckCommands", "OptCheckTool", "TestSupport"],
     swiftSettings: testSettings),
   .testTarget(
+    name: "DatasetsTests", dependencies: ["Datasets", "OptCheck", "TestSupport"],
+    swiftSettings: testSettings),
+  .testTarget(
     name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
   .testTarget(
     name: "Properties", dependencies: ["OptCheck", "TestSupport"], path: "Properties",
@@ -110,7 +121,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: library + commands + tests,

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import OptCheck
 
@@ -134,7 +135,7 @@ struct LearnedReportRun {
       missing[part] = "no folder with data was given (--data)"
       return nil
     }
-    return try RealProblems.load(part, from: data)
+    return try RealData.problem(part, from: data)
   }
 
   // MARK: Network
@@ -144,7 +145,7 @@ struct LearnedReportRun {
       missing["network"] = "no folder with data was given (--data)"
       return nil
     }
-    let problem = try RealProblems.mnist(from: data, count: isQuick ? 20 : 200)
+    let problem = try RealData.mnist(from: data, count: isQuick ? 20 : 200)
     var stream = ReferenceStream(seed: 118)
     let start = MnistCNN.initialParameters(&stream)
     let horizon = isQuick ? 10 : 100

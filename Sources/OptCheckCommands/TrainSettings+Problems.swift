@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import OptCheck
 
@@ -62,7 +63,7 @@ extension TrainSettings {
       source.seed = UInt64(seed)
       return try source.training(0)
     case .mnistCNN:
-      return try RealProblems.mnist(
+      return try RealData.mnist(
         from: URL(fileURLWithPath: try text("data"), isDirectory: true), count: instances)
     case nil: break
     }

@@ -15,7 +15,8 @@ let legalImports: [String: Set<String>] = {
     "Experiments": ["Engine", "Storage", "Optimization", "Catalog", "Checks"],
     "Reporting": ["Engine", "Storage", "Optimization", "Catalog", "Checks", "Experiments"],
     "OptCheck": library,
-    "OptCheckCommands": library.union(["OptCheck", "ArgumentParser", "Logging", "Yams"]),
+    "Datasets": ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
+    "OptCheckCommands": library.union(["OptCheck", "Datasets", "ArgumentParser", "Yams"]),
     "OptCheckTool": ["OptCheckCommands"],
     "TestSupport": library.union(["OptCheck", "Testing"]),
   ]
