@@ -197,6 +197,35 @@ private func part(_ x: Vector, _ i: Int, _ d: Int) -> Vector {
     #expect((plain[60] - solution).norm >= 1e-2 * errors[0])
   }
 
+  @Test("every step is along -H g, with H updated as a whole matrix", arguments: [1, 3, 20])
+  func directions(memory: Int) throws {
+    let problem = try LeastSquares.generated(
+      seed: 12, rows: 8, columns: 6, curvature: 0.01, gradientForm: .residual)
+    let x = run(LBFGS(memory: memory), problem, from: start(problem), 10)
+    let g = x.map { problem.gradient(at: $0) }
+    for t in 0..<10 {
+      let kept: Range<Int> = max(0, t - memory)..<t
+      let pairs: [(s: Vector, y: Vector)] = kept.map { (x[$0 + 1] - x[$0], g[$0 + 1] - g[$0]) }
+      var h = Matrix(identity: 6)
+      if let last = pairs.last {
+        for j in 0..<6 { h[j, j] = last.s.dot(last.y) / last.y.dot(last.y) }
+      }
+      for (s, y) in pairs {
+        // H ← V H Vᵀ + s sᵀ/sᵀy with V = I - s yᵀ/sᵀy.
+        var v = Matrix(identity: 6)
+        for j in 0..<6 { for k in 0..<6 { v[j, k] -= s[j] * y[k] / s.dot(y) } }
+        h = Matrix.product(Matrix.product(v, h), .plain, v, .transposed)
+        for j in 0..<6 { for k in 0..<6 { h[j, k] += s[j] * s[k] / s.dot(y) } }
+      }
+      let move: Vector = x[t + 1] - x[t]
+      let wanted: Vector = h.times(g[t]).scaled(by: -1)
+      let length = move.norm / wanted.norm
+      // Differences of iterates and gradients lose up to five digits in ten steps.
+      #expect((move - wanted.scaled(by: length)).norm <= 1e-9 * move.norm, "step \(t)")
+      #expect(t == 0 || length >= 1.0 / 64, "the full step is nearly always good enough")
+    }
+  }
+
   @Test("logistic regression to its certified minimum")
   func logistic() throws {
     // Many more rows than columns: labels that no plane separates, so that there is a minimum.
@@ -248,7 +277,7 @@ private func part(_ x: Vector, _ i: Int, _ d: Int) -> Vector {
     #expect(values.firstIndex { $0 <= 1e-12 } ?? .max <= 50)
   }
 
-  @Test("never rises on a kinked function, and a long memory is no longer than asked")
+  @Test("never rises on a kinked function, and comes near its minimum")
   func kinks() throws {
     let problem = try Lasso.generated(seed: 11, size: size)
     let minima = try problem.certifiedMinima()
