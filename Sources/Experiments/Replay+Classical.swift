@@ -12,7 +12,9 @@ struct ClassicalReplayer: CaseReplayer {
     "SubGD": { SubgradientDescent(stepRule: try $0.stepRule(), schedule: .constant) },
     "Adam": { try adam($0, nil) },
     "AdamHD": { reference in
-      let rate = try reference.number("hyper_step") ?? 0
+      guard let rate = try reference.number("hyper_step") else {
+        throw ReplayError.setting("hyper.hyper_step", value: "absent", accepted: "a number")
+      }
       return try adam(reference, Adam.HyperDescent(rate: rate, scope: .reference))
     },
     "Shampoo": { reference in

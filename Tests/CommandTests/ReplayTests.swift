@@ -18,8 +18,10 @@ private let fixtures = Fixtures.folder.appendingPathComponent("Reference")
     defer { tool.cleanUp() }
     let output = try tool.run(["replay", fixtures.path])
     #expect(output.status == 0, "\(output.standardOutput)")
+    let count = try ownCases().count
     #expect(
-      output.standardOutput.contains("replayed 12 of 12 cases, 12 agree, worst relative error"))
+      output.standardOutput.contains(
+        "replayed \(count) of \(count) cases, \(count) agree, worst relative error"))
   }
 
   /// The evaluators share no code on their way to losses and gradients.
@@ -51,7 +53,7 @@ private let fixtures = Fixtures.folder.appendingPathComponent("Reference")
   /// One entry off by 1e-6 of the largest, in each output of each case: it is seen and named.
   @Test(
     arguments: ["dnn_qp_gaussian", "dnn_qp_sigmoid_zero", "dnn_qp_exp_scale_deep", "pgd_qp"]
-      + unfoldedNames)
+      + unfoldedNames + classicalNames)
   func plantedFaultIsNamed(name: String) throws {
     let reference = try ReferenceCase(named: name, in: fixtures)
     let outputs = reference.arrays.keys.filter { !ReferenceCase.isInput($0) }.sorted()
@@ -179,7 +181,7 @@ private func ownCases() throws -> [ReferenceCase] {
       "dnn_qp_exp_scale_deep", "CoordMathDNN", seed: 4, horizon: 4,
       weights: try drawnWeights(deep, seed: 4),
       hyper: ["p_norm": .text("exp"), "sgd_lr": .number(1e-3)]),
-  ] + (try unfoldedCases())
+  ] + (try unfoldedCases()) + (try classicalCases())
 }
 
 /// Weights as at initialisation, but with a last layer that is not zero.

@@ -1,10 +1,11 @@
 public import Engine
 public import Optimization
 
-/// Gradient descent with constant momentum, for smooth problems.
+/// Gradient descent with constant momentum, and a proximal step where r is not 0.
 ///
-/// Heavy ball (Polyak 1964) is x⁺ = x - s ∇f(x) + m (x - x⁻); Nesterov's method takes the gradient
-/// at the point that momentum leads to, y = x + m (x - x⁻), x⁺ = y - s ∇f(y).
+/// Heavy ball (Polyak 1964) is x⁺ = prox(x - s ∇f(x) + m (x - x⁻)), with r iPiano (Ochs et al.
+/// 2014); Nesterov's method takes the gradient at the point that momentum leads to,
+/// y = x + m (x - x⁻), x⁺ = prox(y - s ∇f(y)).
 public struct MomentumDescent: UpdateRule {
   /// Where the gradient is taken.
   public enum Form: String, Sendable, Hashable, CaseIterable {
@@ -46,29 +47,29 @@ public struct MomentumDescent: UpdateRule {
     }
   }
 
-  /// The last displacement, the steps, and room for a gradient.
+  /// The iterate before, the steps, and room for a gradient.
   public struct State: Sendable {
     let steps: Vector
-    var displacement: Vector
+    var previous: Vector?
     var gradient: Vector
+    let regularizer: any Regularizer
   }
 
   public func initialState<P: Problem>(for problem: P) -> State {
     State(
       steps: problem.spread(stepRule.stepSizes(for: problem)),
-      displacement: Vector(zeros: problem.dimension), gradient: Vector(zeros: problem.dimension))
+      gradient: Vector(zeros: problem.dimension), regularizer: problem.regularizer)
   }
 
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
-    switch form {
-    case .heavyBall: problem.gradient(at: x, into: &state.gradient)
-    case .nesterov:
-      problem.gradient(at: x.moved(momentum, state.displacement), into: &state.gradient)
-    }
-    for j in x.elements.indices {
-      let move = momentum * state.displacement[j] - state.steps[j] * state.gradient[j]
-      state.displacement[j] = move
-      x[j] += move
-    }
+    // The point that momentum leads to takes the place of the iterate before, and then of x.
+    var y = state.previous ?? x
+    state.previous = nil
+    for j in y.elements.indices { y[j] = x[j] + momentum * (x[j] - y[j]) }
+    problem.gradient(at: form == .heavyBall ? x : y, into: &state.gradient)
+    for j in y.elements.indices { y[j] -= state.steps[j] * state.gradient[j] }
+    state.regularizer.prox(&y, steps: state.steps)
+    swap(&x, &y)
+    state.previous = y
   }
 }

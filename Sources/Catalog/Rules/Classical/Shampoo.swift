@@ -45,7 +45,7 @@ public struct Shampoo: UpdateRule {
         for k in 0..<d { state.left[i][j, k] += v[j] * v[k] }
       }
       state.right[i] += v.dot(v)
-      guard let direction = Self.inverseFourthRoot(state.left[i], v) else {
+      guard let direction = inverseFourthRoot(state.left[i], v) else {
         // What is not finite is passed on, for the loop outside to see.
         for j in 0..<d { x[i * d + j] = .nan }
         continue
@@ -55,11 +55,12 @@ public struct Shampoo: UpdateRule {
     }
   }
 
-  /// A^(-1/4) `v` for symmetric positive definite A; nil if A is not finite.
-  private static func inverseFourthRoot(_ a: Matrix, _ v: Vector) -> Vector? {
+  /// A^(-1/4) `v` for symmetric A with no eigenvalue below ε; nil if A is not finite.
+  private func inverseFourthRoot(_ a: Matrix, _ v: Vector) -> Vector? {
     guard let eigen = try? a.symmetricEigen() else { return nil }
     var c = eigen.vectors.times(v, .transposed)
-    for j in 0..<c.count { c[j] /= pow(max(eigen.values[j], .leastNormalMagnitude), 0.25) }
+    // Once the subgradients outgrow ε by 1/ulp, rounding takes small eigenvalues below it, and below 0.
+    for j in 0..<c.count { c[j] /= pow(max(eigen.values[j], epsilon), 0.25) }
     return eigen.vectors.times(c)
   }
 }
