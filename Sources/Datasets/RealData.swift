@@ -35,8 +35,9 @@ public enum RealData {
     try table("spambase", folder) { $0 == "1" ? 1 : $0 == "0" ? 0 : nil }
   }
 
-  /// All columns but the last as features, each with mean 0 and population deviation 1; a constant
-  /// column is centred only. No intercept.
+  /// All columns but the last as features, each with mean 0 and population deviation 1.
+  ///
+  /// A constant column is centred only. No intercept.
   private static func table(
     _ name: String, _ folder: URL, label: (String) -> Double?
   ) throws -> LogisticL1 {

@@ -75,8 +75,6 @@ struct TrainingProgram {
   let isResuming: Bool
 
   func run() throws {
-    console.note("script: \(settings.script.rawValue)")
-    if let note = settings.note { console.note("note: \(note)") }
     if settings.isOn("test") { return try test() }
     switch settings.script {
     case .mainTrainAnlys: try trainOnFixedBatch()
@@ -100,6 +98,14 @@ struct TrainingProgram {
     var lastLoss: Double?
   }
 
+  /// Says which program's rules apply, and what has no effect under them.
+  ///
+  /// Only once nothing is left that could be refused: a refusal is one line.
+  private func announce() {
+    console.note("script: \(settings.script.rawValue)")
+    if let note = settings.note { console.note("note: \(note)") }
+  }
+
   private func trainOnFixedBatch() throws {
     let run = try TrainingJob(settings)
     if isResuming, !Checkpoint.exists(in: run.folder) {
@@ -111,9 +117,10 @@ struct TrainingProgram {
       resuming: isResuming, isInterrupted: { interruption.isRequested },
       progress: { state in
         let done = state.losses.count
-        let known =
-          bar ?? ProgressBar("train", total: run.plan.stepCount, from: done, on: console)
-        bar = known
+        if bar == nil {
+          announce()
+          bar = ProgressBar("train", total: run.plan.stepCount, from: done, on: console)
+        }
         bar?.update(done, state.losses.last.map { "loss \($0)" } ?? "")
       })
     bar?.finish()
@@ -152,9 +159,10 @@ struct TrainingProgram {
     let state = try job.run(
       resuming: isResuming, isInterrupted: { interruption.isRequested },
       progress: { state in
-        let known =
-          bar ?? ProgressBar("train", total: job.count, from: state.problems, on: console)
-        bar = known
+        if bar == nil {
+          announce()
+          bar = ProgressBar("train", total: job.count, from: state.problems, on: console)
+        }
         bar?.update(state.problems, state.losses.last.map { "loss \($0)" } ?? "")
       })
     bar?.finish()
@@ -166,6 +174,8 @@ struct TrainingProgram {
   private func trainOnNetwork() throws {
     let training = try NetworkTraining(settings)
     let folder = try settings.folder
+    try prepare(folder)
+    announce()
     let interruption = Interruption()
     var bar = ProgressBar("train", total: training.plan.stepCount, on: console)
     let curves = Set(stride(from: 0, to: training.plan.stepCount, by: TrainingJob.curveInterval))
@@ -173,7 +183,6 @@ struct TrainingProgram {
       curveSteps: curves, isInterrupted: { interruption.isRequested },
       progress: { bar.update($0.losses.count, $0.losses.last.map { "loss \($0)" } ?? "") })
     bar.finish()
-    try prepare(folder)
     try TextColumn.write(outcome.state.losses, to: folder.appendingPathComponent("train_loss"))
     for (step, curve) in outcome.curves {
       try TextColumn.write(curve, to: folder.appendingPathComponent("obj_train_iter_\(step)"))
@@ -198,6 +207,7 @@ struct TrainingProgram {
     let training = try LayerwiseTraining(settings)
     let folder = try settings.folder
     try prepare(folder)
+    announce()
     let (rule, epochs, stop) = try training.run { layer, parameters in
       try? save(parameters, as: training.rule.name, in: folder)
       console.note("layer \(layer) of \(training.layers)")
@@ -288,6 +298,7 @@ struct TrainingProgram {
       throw StorageError.unwritable(
         path: file.deletingLastPathComponent().path, reason: "no folder can be made there")
     }
+    announce()
     try TextColumn.write(means, to: file)
     try NpyFile.write(
       Tensor(shape: [means.count], elements: means),

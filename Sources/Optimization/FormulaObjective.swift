@@ -126,9 +126,10 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
       stop: stop)
   }
 
-  /// The smooth piece of the loss that a run at `parameters` takes, group by group: the sides of all
-  /// kinks and the stopped values. Two weights with the same sides have no kink between them that
-  /// either of them sees.
+  /// The smooth piece of the loss that a run at `parameters` takes, group by group.
+  ///
+  /// It consists of the sides of all kinks and of the stopped values: where two weights have the
+  /// same, a difference between them has crossed no kink.
   public func pieces(at parameters: Parameters) -> [Tape.Piece] {
     all { $0.run($1, parameters, collecting: true).piece }.compactMap(\.self)
   }

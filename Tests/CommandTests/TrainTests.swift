@@ -138,7 +138,7 @@ import Testing
     // The second time there is nothing left to do.
     let (duration, overhead) = (try secondsOfWholeRun(), try secondsOfWholeRun())
     let expected = try files(in: tool.url("results/whole"))
-    #expect(expected.count == 9, "\(expected.keys.sorted())")
+    #expect(expected.count == 10, "\(expected.keys.sorted())")
 
     var rng = SplitMix64(seed: 30)
     // A kill should come while steps are taken; how fast the machine is now, the last kill tells.

@@ -1,8 +1,9 @@
 public import Engine
 public import Optimization
 
-/// L2O-DM (Andrychowicz et al. 2016): an LSTM whose output is the displacement,
-/// x ← x + 0.1 ELU(w·h + b), coordinate by coordinate.
+/// L2O-DM: an LSTM whose output is the displacement, coordinate by coordinate.
+///
+/// x ← x + 0.1 ELU(w·h + b), after Andrychowicz et al. 2016.
 public struct CoordBlackboxLSTM: FormulaRule {
   /// What the network sees.
   public enum Features: String, Sendable, Hashable, CaseIterable {

@@ -70,9 +70,11 @@ public struct RecurrentParts: SchemeParts {
       }
     }
 
-    /// The baseline "Math-L2O" of paper A's code: beside `heads`, the parts b, b₁ and b₂ are on
-    /// with identity maps and learned scales, since the script leaves their defaults in place. The
-    /// published comparison is with this rule and not with paper B's.
+    /// The baseline "Math-L2O" of paper A's code.
+    ///
+    /// Beside `heads`, the parts b, b₁ and b₂ are on with identity maps and learned scales, since
+    /// the script leaves their defaults in place. The published comparison is with this rule and not
+    /// with paper B's.
     public static func paperABaseline(
       _ heads: [Part: Head], network: RecurrentNetwork = RecurrentNetwork()
     ) -> Architecture {

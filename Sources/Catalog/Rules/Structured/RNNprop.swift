@@ -12,8 +12,10 @@ public struct RNNprop: FormulaRule {
   public var beta1: Double
   /// Decay of the mean of their squares.
   public var beta2: Double
-  /// Which derivative m and v are means of: under `reference` that of the reported objective, which
-  /// for a mean over instances is 1/N of a subgradient. Only ε = 1e-8 notices.
+  /// Which derivative m and v are means of.
+  ///
+  /// Under `reference` it is that of the reported objective, which for a mean over instances is 1/N
+  /// of a subgradient. Only ε = 1e-8 notices.
   public var features: CoordBlackboxLSTM.Features
   /// Where a run's first state comes from.
   public var initialState: RecurrentNetwork.InitialState
