@@ -36,7 +36,25 @@ struct BenchCommand: AsyncParsableCommand {
     let result = try Benchmarks.run(quick: quick, published: published) {
       console.note("measuring: \($0)")
     }
-    console.result(result) { Self.text($0) }
+    console.note("measuring: rules on the tape (--learned: these alone)")
+    let learned = try LearnedBenchmarks.run(quick: quick)
+    console.result(Both(benchmarks: result, learned: learned)) {
+      Self.text($0.benchmarks) + "\n\n" + Self.text($0.learned)
+    }
+  }
+
+  /// All measurements: those of paper A's rule with those of the tape beside them.
+  private struct Both: Encodable {
+    var benchmarks: Benchmarks
+    var learned: LearnedBenchmarks
+
+    private enum CodingKeys: String, CodingKey { case learned }
+
+    func encode(to encoder: any Encoder) throws {
+      try benchmarks.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(learned, forKey: .learned)
+    }
   }
 
   /// The result as tables for a terminal.
@@ -55,7 +73,20 @@ struct BenchCommand: AsyncParsableCommand {
         ["\(row.name), \(row.threads) threads"] + cells(row.timing)
           + [row.published.map { number($0) } ?? "", row.limit.map { number($0) } ?? ""])
     }
-    return aligned(rows)
+    let overhead =
+      [["One operation on the tape, forward and backward, ns", "tape", "plain loop"]]
+      + result.overhead.map {
+        ["  \($0.side) x \($0.side)", number($0.tape), number($0.loop)]
+      }
+    let memory =
+      [["Values recorded by CoordMathLSTM on 25 x 50, kB", "stored", "recomputed"]]
+      + result.memory.map {
+        [
+          "  T = \($0.horizon)", number(Double($0.stored) / 1e3),
+          number(Double($0.recomputed) / 1e3),
+        ]
+      }
+    return [rows, overhead, memory].map(aligned).joined(separator: "\n\n")
   }
 
   private static func words(_ size: Benchmarks.Size) -> String {

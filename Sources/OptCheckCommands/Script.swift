@@ -56,7 +56,8 @@ enum Script: String, CaseIterable, Sendable {
     "loss-save-path", "threads", "test", "test-size", "test-batch-size", "test-length",
     "train-batch-size", "init-lr", "rho", "sparsity", "step-size", "step-rule", "reference",
     "script", "momentum1", "momentum2", "eps", "hyper-step", "gap", "tensorboard", "data",
-    "checkpoint-every",
+    "checkpoint-every", "problem", "optimizee-dir", "load-mat", "save-to-mat", "load-sol",
+    "save-sol", "ood", "ood-s", "ood-t",
   ]
 
   private static let heads: Set<String> = Set(

@@ -279,10 +279,12 @@ struct TrainingProgram {
     let rule = try settings.testRule()
     let horizon = try settings.integer("test-length")
     let measure = try settings.measure()
-    let batches = Array(0..<(size / batch))
+    // A file of a user's is one batch, whatever its size.
+    let batches = Array(0..<(settings.has("problem") ? 1 : size / batch))
     let curves = try Parallel.map(batches) { i in
-      try measure.curve(
-        of: rule, on: try settings.testProblem(i, instances: batch), horizon: horizon)
+      let data = try TestBatch(i, instances: batch, settings)
+      return try measure.curve(
+        of: rule, on: data.problem, from: data.start, minima: data.minima, horizon: horizon)
     }
     let means = (0...horizon).map { t in
       curves.reduce(0) { $0 + $1[t] } / Double(curves.count)

@@ -67,9 +67,12 @@ extension RecurrentTrainingJob {
       throw UsageError(
         "\(rule.name) cannot be trained on fresh problems; use --script main_train_anlys")
     }
-    let held = try source.validation(instances: try settings.integer("val-size"))
+    // A user's own problem takes the place of fresh ones, in training and in validation.
+    let own = try settings.fileProblem()
+    let held: any LinearModelProblem =
+      try own ?? source.validation(instances: try settings.integer("val-size"))
     self.init(
-      rule: rule, problem: { try source.training($0) },
+      rule: rule, problem: { k in try own ?? source.training(k) },
       count: try settings.integer("global-training-steps"),
       plan: TruncatedTraining(
         optimizer: .adam(), stepSize: try settings.number("init-lr"), horizon: horizon,

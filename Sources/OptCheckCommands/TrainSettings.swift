@@ -159,6 +159,15 @@ struct TrainSettings: Sendable {
       Setting("gap", .flag, "false", isPartOfRun: false),
       Setting("tensorboard", .flag, "false", isPartOfRun: false),
       Setting("data", .text),
+      Setting("problem", .text),
+      Setting("optimizee-dir", .text, isPartOfRun: false),
+      Setting("load-mat", .flag, "false", isPartOfRun: false),
+      Setting("save-to-mat", .flag, "false", isPartOfRun: false),
+      Setting("load-sol", .flag, "false", isPartOfRun: false),
+      Setting("save-sol", .flag, "false", isPartOfRun: false),
+      Setting("ood", .flag, "false", isPartOfRun: false),
+      Setting("ood-s", .number(from: -.infinity), "0", isPartOfRun: false),
+      Setting("ood-t", .number(from: -.infinity), "0", isPartOfRun: false),
       Setting("save-dir", .text, "temp", isPartOfRun: false),
       Setting("ckpt-path", .text, isPartOfRun: false),
       Setting("loss-save-path", .text, isPartOfRun: false),
@@ -174,20 +183,21 @@ struct TrainSettings: Sendable {
   /// Keys of the reference code that have no effect in any of its programs, or none here.
   static let dead: Set<String> = [
     "cpu", "device", "B-step-size", "C-step-size", "val-batch-size", "print-freq", "debug",
-    "optimizee-dir", "ood-s", "ood-t", "W-cond-factor", "W-cond-rand", "x-mag", "pb", "symm",
+    "W-cond-factor", "W-cond-rand", "x-mag", "pb", "symm",
     "train-objective",
   ]
 
   /// Keys of the reference code that would change the run and are not built yet: only off.
   static let unbuilt: Set<String> = [
-    "identical-dict", "fixed-dict", "save-to-mat", "load-mat", "save-sol", "load-sol", "ood",
-    "dist-rand",
+    "identical-dict", "fixed-dict", "dist-rand",
   ]
 
   /// The canonical values by name; what is not set is absent.
   private(set) var values: [String: String]
   /// The reference program whose defaults and rules apply.
   let script: Script
+  /// The settings that somebody gave.
+  let given: Set<String>
   /// Keys that were accepted without effect, with their source.
   private var idle: [(source: String, key: String)] = []
 
@@ -210,6 +220,7 @@ struct TrainSettings: Sendable {
       given = try Self.pairs(in: config).map { ($0.0, $0.1, "\(config): ") }
     }
     given += flags.map { ($0.name, $0.value, "--") }
+    self.given = Set(given.filter { $0.value != nil }.map(\.key))
     func last(_ key: String) -> (value: String, source: String)? {
       given.last { $0.key == key }.flatMap { entry in
         entry.value.map { ($0, entry.source) }

@@ -34,6 +34,8 @@ public struct RunState: Sendable, Equatable {
 public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
   /// Threads; no bit of a result depends on it.
   public var threads = Parallel.coreCount
+  /// Bytes of values that the largest recording of the last gradient held, on one tape.
+  public private(set) var recordedBytes = 0
   private var runs: GroupedRuns<Rule>
 
   /// Creates the loss of `horizon` steps from `start` (n entries).
@@ -89,6 +91,7 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
   ) -> (evaluation: MetaEvaluation, end: RunState) {
     let outcomes = all { $0.differentiate($1, parameters) }
     gradient = parameters.zeros
+    recordedBytes = outcomes.map(\.bytes).max() ?? 0
     for outcome in outcomes {
       if let part = outcome.gradient { gradient.add(1, part) }
     }

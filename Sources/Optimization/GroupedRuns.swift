@@ -74,6 +74,8 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
     var gradient: Parameters?
     var end: RunState
     var piece: Tape.Piece?
+    /// Bytes of values that the largest recording held.
+    var bytes = 0
   }
 
   private func state(_ start: RunState, of group: Group) -> RunState {
@@ -172,6 +174,7 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
         pull(tape, run.loss, run, nil)
         var result = outcome(run)
         result.gradient = gradient(run, parameters)
+        result.bytes = tape.byteCount
         return result
       }
     }
@@ -223,6 +226,7 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
       TapePool.withTape { tape in
         let run = record(group, parameters, on: tape, from: stored[i], steps: range)
         pull(tape, run.loss, run, seeds)
+        result.bytes = max(result.bytes, tape.byteCount)
         total.add(1, gradient(run, parameters))
         seeds = (tape.cotangent(of: run.x0), run.carry0.map { tape.cotangent(of: $0) })
       }

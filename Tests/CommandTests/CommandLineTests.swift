@@ -99,7 +99,7 @@ import Testing
     ("e: 0", ["run.yaml", "e cannot be '0'"]),
     ("e: .nan", ["run.yaml", "e cannot be '.nan'"]),
     ("input-dim: [1", ["run.yaml", "YAML"]), ("- 1", ["run.yaml", "YAML"]),
-    ("seed: 1\nseed: 2", ["run.yaml", "seed"]), ("ood: true", ["run.yaml", "ood"]),
+    ("seed: 1\nseed: 2", ["run.yaml", "seed"]), ("fixed-dict: true", ["run.yaml", "fixed-dict"]),
     ("e: {a: 1}", ["run.yaml", "e cannot be"]),
   ])
   func badConfigLeavesNothing(yaml: String, words: [String]) throws {

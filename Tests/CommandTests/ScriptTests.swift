@@ -210,3 +210,65 @@ import Testing
     }
   }
 }
+
+/// A user's own data, files of the reference code, and shifted instances.
+@Suite struct DataTests {
+  private static let line =
+    "evaluate --optimizer ProximalGradientDescentMomentum --optimizee-type LASSO --test-size 2 "
+    + "--test-batch-size 1 --test-length 30 --step-rule instance"
+
+  @Test(arguments: ["problem.npz", "problem.mat", "problem.csv"])
+  func aProblemOfOnesOwn(_ name: String) throws {
+    let tool = try Tool()
+    defer { tool.cleanUp() }
+    let file = Fixtures.packageFolder.appendingPathComponent("Fixtures/Data/\(name)")
+    let output = try tool.run(
+      "\(Self.line) --problem \(file.path) --rho 0.05 --gap --save-dir a")
+    #expect(output.status == 0, "\(output.standardError)")
+    let gaps = try TextColumn.read(from: tool.url("results/a/test_losses.txt"))
+    #expect(gaps[30] < 0.1 * gaps[0] && gaps.allSatisfy { $0 > -1e-12 })
+    expectRefusal(
+      try tool.run("\(Self.line) --problem \(file.path) --rho -1"), naming: ["rho", "-1"])
+    expectRefusal(
+      try tool.run("\(Self.line) --problem absent.npz"), naming: ["absent.npz"])
+  }
+
+  /// Saved by one run, loaded by the next: the same curve up to float32, which the files hold.
+  @Test func matFilesGoBothWays() throws {
+    let tool = try Tool()
+    defer { tool.cleanUp() }
+    let sizes = "--input-dim 20 --output-dim 10 --sparsity 3 --gap --optimizee-dir mats"
+    let first = try tool.run("\(Self.line) \(sizes) --save-to-mat --save-sol --save-dir a")
+    #expect(first.status == 0, "\(first.standardError)")
+    for file in ["0.mat", "1.mat", "sol_0.mat", "sol_1.mat"] {
+      #expect(tool.contents.contains("mats/\(file)"))
+    }
+    let second = try tool.run("\(Self.line) \(sizes) --load-mat --load-sol --save-dir b")
+    #expect(second.status == 0, "\(second.standardError)")
+    let (a, b) = (
+      try TextColumn.read(from: tool.url("results/a/test_losses.txt")),
+      try TextColumn.read(from: tool.url("results/b/test_losses.txt"))
+    )
+    // M, Y and rho are rounded to 24 bits: values move by a few 1e-7 of themselves, gaps by as much
+    // of F / F*, which is below 100 here.
+    for (x, y) in zip(a, b) { #expect(abs(x - y) <= 1e-4) }
+  }
+
+  @Test func shiftedInstances() throws {
+    let tool = try Tool()
+    defer { tool.cleanUp() }
+    let sizes = "--input-dim 20 --output-dim 10 --sparsity 3 --ood"
+    func values(_ more: String) throws -> [Double] {
+      let output = try tool.run("\(Self.line) \(sizes) \(more) --save-dir a")
+      #expect(output.status == 0, "\(output.standardError)")
+      return try TextColumn.read(from: tool.url("results/a/test_losses.txt"))
+    }
+    let plain = try values("")
+    // F(x + t) from x = -t is F from 0.
+    let moved = try values("--ood-t 3 --ood-s -3")
+    for (x, y) in zip(plain, moved) { #expect(abs(x - y) <= 1e-10 * max(1, abs(x))) }
+    // The reference code's prox is another one.
+    let quirk = try values("--ood-t 3 --ood-s -3 --reference")
+    #expect(abs(quirk[30] - plain[30]) > 1e-6)
+  }
+}

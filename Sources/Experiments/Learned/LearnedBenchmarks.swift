@@ -21,6 +21,10 @@ public struct LearnedBenchmarks: Sendable, Hashable, Codable {
 
   /// The measurements.
   public var rows: [Row]
+  /// The cost of one recorded operation.
+  public var overhead: [Overhead]
+  /// What recorded runs hold, against T.
+  public var memory: [Memory]
 
   /// Measures; about half a minute, or a second if `quick`.
   ///
@@ -30,7 +34,10 @@ public struct LearnedBenchmarks: Sendable, Hashable, Codable {
     let unfoldedRows = try SupportSelection.Group.allCases.map {
       try unfolded($0, threads: 2, quick: quick)
     }
-    return LearnedBenchmarks(rows: recurrentRows + unfoldedRows)
+    return LearnedBenchmarks(
+      rows: recurrentRows + unfoldedRows,
+      overhead: [1, 8].map { overhead(side: $0) },
+      memory: try memory(quick ? [25, 50] : [25, 50, 100, 200, 400]))
   }
 
   /// One minibatch of paper B's training: LASSO 250 x 500, 64 instances, T = 100 in 5 segments.
