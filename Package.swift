@@ -29,6 +29,7 @@ let testSettings: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// The library's modules, in the direction in which data flows.
@@ -75,8 +76,11 @@ let commands: [Target] = [
     dependencies: ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
     swiftSettings: swiftSettings),
   .target(
+    name: "EventFiles", dependencies: [protobuf], exclude: ["event.proto"],
+    swiftSettings: swiftSettings),
+  .target(
     name: "OptCheckCommands",
-    dependencies: ["OptCheck", "Datasets", argumentParser, yams],
+    dependencies: ["OptCheck", "Datasets", "EventFiles", argumentParser, yams],
     swiftSettings: swiftSettings),
   .executableTarget(
     name: "OptCheckTool", dependencies: ["OptCheckCommands"], swiftSettings: swiftSettings),
@@ -100,7 +104,8 @@ let tests: [Target] = [
     name: "ReportingTests", dependencies: ["OptCheck", "TestSupport"],
     swiftSettings: testSettings),
   .testTarget(
-    name: "CommandTests", dependencies: ["OptCheckCommands", "OptCheckTool", "TestSupport"],
+    name: "CommandTests",
+    dependencies: ["OptCheckCommands", "OptCheckTool", "EventFiles", "TestSupport"],
     swiftSettings: testSettings),
   .testTarget(
     name: "DatasetsTests", dependencies: ["Datasets", "OptCheck", "TestSupport"],
@@ -121,6 +126,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: library + commands + tests,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EventFiles
 import Foundation
 import OptCheck
 
@@ -130,13 +131,26 @@ struct TrainingProgram {
       isFinished: state.isFinished(run.plan), in: run.folder)
   }
 
-  /// Columns of text once more as NumPy arrays, and as TensorBoard's scalars where asked for.
+  /// Columns of text once more as NumPy arrays.
   private func saveArrays(_ columns: [String: [Double]], in folder: URL) throws {
     for (name, values) in columns {
       try NpyFile.write(
         Tensor(shape: [values.count], elements: values),
         to: folder.appendingPathComponent("\(name).npy"))
     }
+    try saveEvents(columns, in: folder)
+  }
+
+  /// The same for TensorBoard, where it is asked for.
+  private func saveEvents(_ columns: [String: [Double]], in folder: URL) throws {
+    guard settings.isOn("tensorboard") else { return }
+    let now = Date()
+    var file = EventFile(time: now)
+    for (name, values) in columns.sorted(by: { $0.key < $1.key }) {
+      for (step, value) in values.enumerated() { file.add(name, value, step: step) }
+    }
+    try AtomicFile.write(
+      file.data, to: folder.appendingPathComponent(EventFile.name(time: now)))
   }
 
   /// Tells how training ended.
@@ -166,6 +180,9 @@ struct TrainingProgram {
         bar?.update(state.problems, state.losses.last.map { "loss \($0)" } ?? "")
       })
     bar?.finish()
+    try saveEvents(
+      ["train_loss": state.losses, "validation": state.validations.map(\.value)],
+      in: job.folder)
     try report(
       state.losses, planned: planned, stop: state.stop, isFinished: job.isFinished(state),
       in: job.folder)

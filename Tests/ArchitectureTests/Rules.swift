@@ -16,7 +16,10 @@ let legalImports: [String: Set<String>] = {
     "Reporting": ["Engine", "Storage", "Optimization", "Catalog", "Checks", "Experiments"],
     "OptCheck": library,
     "Datasets": ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
-    "OptCheckCommands": library.union(["OptCheck", "Datasets", "ArgumentParser", "Yams"]),
+    "EventFiles": ["SwiftProtobuf"],
+    "OptCheckCommands": library.union([
+      "OptCheck", "Datasets", "EventFiles", "ArgumentParser", "Yams",
+    ]),
     "OptCheckTool": ["OptCheckCommands"],
     "TestSupport": library.union(["OptCheck", "Testing"]),
   ]

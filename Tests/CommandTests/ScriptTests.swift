@@ -3,6 +3,7 @@ import OptCheck
 import TestSupport
 import Testing
 
+@testable import EventFiles
 @testable import OptCheckCommands
 
 /// The settings of the reference programs, and what runs leave behind.
@@ -194,6 +195,33 @@ import Testing
     #expect(output.standardError.contains("script: main_train_nn"))
     #expect(output.standardError.contains("did not move") == isReference)
     #expect(try TextColumn.read(from: tool.url("results/a/train_loss")).count == 2)
+  }
+
+  /// CRC-32C of the standard's test vectors, and what protoc itself reads in a record.
+  @Test func eventFilesAreFramed() throws {
+    #expect(EventFile.checksum(Data("123456789".utf8)) == 0xE306_9283)
+    #expect(EventFile.checksum(Data(repeating: 0, count: 32)) == 0x8A91_36AA)
+    var file = EventFile(time: Date(timeIntervalSince1970: 1.5))
+    file.add("loss", 0.25, step: 3)
+    let bytes = [UInt8](file.data)
+    // Length 24: field 1 (9 bytes) and field 3 with 13 characters (15 bytes).
+    #expect(Array(bytes[..<8]) == [24, 0, 0, 0, 0, 0, 0, 0])
+    #expect(Array(bytes[21..<23]) == [0x1A, 13])
+    #expect(String(decoding: bytes[23..<36], as: UTF8.self) == "brain.Event:2")
+    // Time, step 3, summary { value { tag "loss", 0.25 as float32 } }.
+    let second = Array(bytes[(8 + 4 + 24 + 4 + 12)...].dropLast(4))
+    #expect(
+      second == [9, 0, 0, 0, 0, 0, 0, 0xF8, 0x3F, 16, 3, 42, 13, 10, 11, 10, 4]
+        + Array("loss".utf8) + [21, 0, 0, 0x80, 0x3E])
+  }
+
+  @Test func tensorBoardIsWrittenWhereAskedFor() throws {
+    let tool = try Tool()
+    defer { tool.cleanUp() }
+    let output = try tool.run(
+      "\(smallRun) --global-training-steps 3 --tensorboard --save-dir a")
+    #expect(output.status == 0, "\(output.standardError)")
+    #expect(tool.contents.contains { $0.contains("events.out.tfevents.") })
   }
 
   @Test func classicalRulesAreTested() throws {
