@@ -164,7 +164,9 @@ enum TestMeasure {
     case .gap:
       let minima = try minima ?? Self.minima(of: problem)
       return run.values.map { values in
-        zip(values, minima).reduce(0) { $0 + ($1.0 - $1.1) / $1.1 } / Double(minima.count)
+        zip(values, minima).reduce(0) {
+          $0 + GapStudy.relativeGap($1.0, minimum: $1.1)
+        } / Double(minima.count)
       } + missing
     case .nmse:
       guard let point = (problem as? any LinearModelProblem)?.generatingPoint else {

@@ -52,6 +52,11 @@ public struct GapStudy: Sendable {
     self.threads = threads
   }
 
+  /// (F - F*) / F*, and F itself where the minimum is 0, as for data that x = 0 fits exactly.
+  public static func relativeGap(_ value: Double, minimum: Double) -> Double {
+    minimum == 0 ? value : (value - minimum) / abs(minimum)
+  }
+
   /// The curve of `rule`.
   public func curve(_ label: String, _ rule: any UpdateRule) -> GapCurve {
     let count = problem.instanceCount

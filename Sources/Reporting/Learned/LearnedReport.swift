@@ -200,14 +200,23 @@ struct TrainingSection: ReportSection {
   func plots(_ context: ReportContext<LearnedResults>) -> [NamedPlot] {
     context.results.trained.map { name, record in
       let x = record.losses.indices.map { Double($0 + 1) }
+      // One diverged segment would flatten all others: the frame ends where nearly all losses do.
+      let shown = (record.losses + record.validations.map(\.value)).filter(\.isFinite).sorted()
+      let (low, high) = (shown.first ?? 0, shown.isEmpty ? 1 : shown[(shown.count - 1) * 49 / 50])
+      let margin = 0.05 * (high - low)
+      let above = record.losses.count { $0 > high + margin }
       return NamedPlot(
         "training-\(name)",
         Plot(
-          title: Plot.literal("Training \(name)"), subtitle: "",
+          title: Plot.literal("Training \(name)"),
+          subtitle: above > 0 ? "\(above) of \(x.count) losses lie above the frame" : "",
           x: Plot.Axis("training problems", unit: "1"),
-          y: Plot.Axis("mean objective", unit: "1"),
+          y: Plot.Axis(
+            "mean objective", unit: "1", range: (low - margin)...(high + margin)),
           series: [
-            .line("training loss, mean of segments", .sky, x: x, y: record.losses),
+            .line(
+              "training loss, mean of segments", .sky, x: x,
+              y: record.losses.map { $0 > high + margin ? .nan : $0 }),
             .points(
               "validation", .vermillion, x: record.validations.map { Double($0.problems) },
               y: record.validations.map(\.value)),

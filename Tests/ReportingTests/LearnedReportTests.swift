@@ -1,0 +1,59 @@
+import Foundation
+import OptCheck
+import Testing
+
+@Suite struct GapStudies {
+  /// Where x = 0 is optimal with F* = 0 there is nothing to divide by.
+  @Test func aMinimumOfZero() {
+    #expect(GapStudy.relativeGap(0, minimum: 0) == 0)
+    #expect(GapStudy.relativeGap(0.5, minimum: 0) == 0.5)
+    #expect(GapStudy.relativeGap(3, minimum: 2) == 0.5)
+  }
+
+  @Test func curvesDoNotDependOnThreadsOrChunks() throws {
+    let problem = try Lasso.generated(
+      seed: 2, size: .init(instances: 7, rows: 8, columns: 16, sparsity: 3))
+    let minima = try problem.certifiedMinima().map(\.value)
+    let curves = [(1, 1), (2, 3), (4, 7)].map { threads, chunk in
+      GapStudy(
+        problem: problem, minima: minima, horizon: 30, marks: [10, 30], chunk: chunk,
+        threads: threads
+      ).curve("FISTA", FISTA())
+    }
+    #expect(curves[0] == curves[1] && curves[0] == curves[2])
+    // The oracle: one run on all instances at once.
+    let run = unroll(
+      FISTA(), on: problem, from: Vector(zeros: problem.dimension), horizon: 30)
+    let last = zip(run.values[30], minima).map { ($0 - $1) / $1 }
+    #expect(curves[0].gaps[30] == last)
+    #expect(curves[0].mean[30] == last.reduce(0, +) / 7)
+    #expect(curves[0].median[30] == last.sorted()[3])
+  }
+}
+
+@Suite struct PairedComparisons {
+  @Test func countsAndMedian() {
+    let pair = PairedComparison([1, 10, 1, 1, 1], [10, 1, 100, 1000, 10])
+    #expect(pair.wins == 4 && pair.count == 5)
+    #expect(pair.median == -1)
+  }
+
+  /// Over many draws the interval holds the true median at least 95 times in 100.
+  @Test func coverage() {
+    var rng = SplitMix64(seed: 1)
+    for n in [10, 64, 256] {
+      var held = 0
+      let trials = 400
+      for _ in 0..<trials {
+        // log10 of the ratio is normal with median 0.3.
+        let ratios = (0..<n).map { _ in 0.3 + rng.normal() }
+        let pair = PairedComparison(
+          ratios.map { pow(10, $0) }, [Double](repeating: 1, count: n))
+        if pair.interval.contains(0.3) { held += 1 }
+      }
+      // 95 % of 400 is 380; three standard deviations of 4.4 below are 367.
+      #expect(held >= 367, "\(held) of \(trials) at n = \(n)")
+      #expect(held < trials, "an interval that always holds says nothing")
+    }
+  }
+}
