@@ -110,6 +110,14 @@ static void oc_exact_scatter(const oc_table *table, double u, double v, double u
 #define DISPATCH(name, ...) name##_plain(__VA_ARGS__)
 #endif
 
+int oc_has_wide_vectors(void) {
+#if defined(__x86_64__) && defined(__linux__)
+  return __builtin_cpu_supports("x86-64-v4") != 0;
+#else
+  return 0;
+#endif
+}
+
 void oc_forward(const oc_table *table, size_t n, const double *u, const double *v, double *z,
                 int32_t *cell, double *first, double *second) {
   DISPATCH(forward, table, n, u, v, z, cell, first, second);

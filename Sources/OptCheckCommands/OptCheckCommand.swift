@@ -21,6 +21,7 @@ public enum OptCheckCommand {
   public static func main(
     rules: [any UpdateRule] = [], problems: [any Problem] = []
   ) async -> Never {
+    BLAS.preferWideKernels()
     let registry = Registry(rules: rules, problems: problems)
     let status = await $registry.withValue(registry) {
       await run(Array(CommandLine.arguments.dropFirst()))

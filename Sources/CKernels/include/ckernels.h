@@ -20,6 +20,9 @@
 /// Breakpoints in one bucket up to which all are compared at once; beyond, a binary search.
 #define OC_PASSES 8
 
+/// Whether the processor has the 512-bit instructions of x86-64-v4.
+int oc_has_wide_vectors(void);
+
 enum oc_map { OC_TWICE_SIGMOID, OC_EXPONENTIAL, OC_SOFTPLUS, OC_IDENTITY, OC_GAUSSIAN };
 
 /// Where a unit of the second layer is active, in terms of the key t = v/u.
