@@ -66,7 +66,7 @@ public struct GapStudy: Sendable {
     // gaps[t] holds all instances.
     let gaps = (0...horizon).map { t in
       parts.flatMap { $0[t] }.enumerated().map { i, value in
-        (value - minima[i]) / abs(minima[i])
+        Self.relativeGap(value, minimum: minima[i])
       }
     }
     return GapCurve(
