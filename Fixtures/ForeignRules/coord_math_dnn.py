@@ -35,8 +35,8 @@ def read_safetensors(path):
     with open(path, "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()  # of doubles
-    parts = {name: bytearray(data[slice(*e["data_offsets"])]) for name, e in header.items() if "shape" in e}
-    return {name: torch.frombuffer(part, dtype=torch.float64).reshape(header[name]["shape"]) for name, part in parts.items()}
+    read = lambda begin, end: torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float64)
+    return {name: read(*e["data_offsets"]).reshape(e["shape"]) for name, e in header.items() if "shape" in e}
 
 
 class Foreign(Rule):

@@ -11,8 +11,8 @@
 
     serve(Descent)
 
-One file without dependencies, Python 3.8 or later: copy it next to your rule. Numbers come as lists of floats; answers may
-also be NumPy arrays or PyTorch tensors. Whatever the rule prints goes to standard error.
+One file without dependencies, for Python 3.8 or later: copy it next to your rule. Numbers come as lists of floats;
+answers may also be NumPy arrays or PyTorch tensors. Whatever the rule prints goes to standard error.
 """
 
 import copy
@@ -130,7 +130,7 @@ class Channel:
         os.dup2(nothing, 0)  # input() would eat lines of the protocol
         os.close(nothing)
         os.dup2(2, 1)  # libraries in C print to the descriptor, not to sys.stdout
-        sys.stdout.flush()
+        sys.stdout.flush()  # what was printed before and still waits
         sys.stdout = sys.stderr
 
     def read(self):
@@ -165,7 +165,8 @@ def hello(rule):
 def serve(rule):
     """Answers the harness until it quits, then exits with code 0.
 
-    - rule: A rule, or better a class or function that makes one: what that prints goes to standard error already.
+    - rule: A rule, or better a class or function that makes one: what that prints goes to standard error already, while
+      what the program prints before it calls `serve` may reach the harness, which then takes it for an answer.
     """
     channel = Channel()
     rule = rule if isinstance(rule, Rule) else rule()

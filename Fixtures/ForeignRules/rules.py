@@ -195,7 +195,7 @@ with_step("step-summable", "the steps 1 / (L k^2) have a finite sum", lambda k, 
 with_step("step-grows", "the step is 0.5 sqrt(k) / L", lambda k, smoothness: 0.5 * math.sqrt(k) / smoothness)
 with_step("step-without-l", "the step is 1, whatever L (harmless where L < 2)", lambda k, smoothness: 1.0)
 with_step("step-times-l", "the step is L, not 1 / L (harmless where L^2 < 2)", lambda k, smoothness: smoothness)
-with_step("step-doubles", "the step is 2^k / L, until numbers overflow", lambda k, smoothness: 2.0 ** min(k, 999) / smoothness)
+with_step("step-doubles", "the step is 2^k / L, until x overflows", lambda k, smoothness: 2.0 ** min(k, 99) / smoothness)
 with_step("step-zero", "the step is 0, so that every point is fixed", lambda k, smoothness: 0.0)
 with_step("step-stops", "no step after the 30th", lambda k, smoothness: 1 / smoothness if k <= 30 else 0.0)
 with_step("prox-step-2.1", "the step is 2.1 / L", lambda k, smoothness: 2.1 / smoothness, ProximalGradient)
@@ -222,7 +222,7 @@ with_direction("dead-negative", "a coordinate with negative gradient does not mo
 with_direction("zero-over-zero", "g^2 / g is NaN where g is 0", lambda g: [v * v / v if v else math.nan for v in g])
 
 
-@fault("sign-descent", "gradient-descent", "steps of constant length 1e-3 along the sign of the gradient, as Adam's first")
+@fault("sign-descent", "gradient-descent", "steps of length 1e-3 along the sign of the gradient, as Adam's first")
 class SignDescent(GradientDescent):
     def step_size(self, k):
         return 1e-3
@@ -263,12 +263,16 @@ def shifted(x, by):
     return [a + by for a in x]
 
 
+def rounded_to_4(value):
+    return round(value, 4) if math.isfinite(value) else value
+
+
 with_finish("bias-all", "adds 1e-4 to every coordinate", lambda k, x: shifted(x, 1e-4))
 with_finish("bias-one", "adds 1e-4 to coordinate 0", lambda k, x: shifted(x[:1], 1e-4) + x[1:])
-with_finish("bias-decays", "adds 1e-4 (1 + 100 / k), which does not decay to 0", lambda k, x: shifted(x, 1e-4 * (1 + 100 / k)))
+with_finish("bias-decays", "adds 1e-4 + 1e-2 / k, which does not decay to 0", lambda k, x: shifted(x, 1e-4 + 1e-2 / k))
 with_finish("bias-grows", "adds 1e-6 sqrt(k) to every coordinate", lambda k, x: shifted(x, 1e-6 * math.sqrt(k)))
 with_finish("clipped", "clips x to [-0.5, 0.5]", lambda k, x: [min(max(a, -0.5), 0.5) for a in x])
-with_finish("rounded", "rounds x to multiples of 1e-4", lambda k, x: [round(a, 4) if math.isfinite(a) else a for a in x])
+with_finish("rounded", "rounds x to multiples of 1e-4", lambda k, x: [rounded_to_4(a) for a in x])
 with_finish("weight-decay", "shrinks x by 1e-3 in every step", lambda k, x: [a * (1 - 1e-3) for a in x])
 with_finish("nan-after-50", "NaN in every coordinate after 50 steps", lambda k, x: [math.nan] * len(x) if k > 50 else x)
 with_finish("inf-after-20", "infinity in coordinate 0 after 20 steps", lambda k, x: [math.inf] + x[1:] if k > 20 else x)
