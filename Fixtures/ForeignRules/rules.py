@@ -195,7 +195,7 @@ with_step("step-summable", "the steps 1 / (L k^2) have a finite sum", lambda k, 
 with_step("step-grows", "the step is 0.5 sqrt(k) / L", lambda k, smoothness: 0.5 * math.sqrt(k) / smoothness)
 with_step("step-without-l", "the step is 1, whatever L (harmless where L < 2)", lambda k, smoothness: 1.0)
 with_step("step-times-l", "the step is L, not 1 / L (harmless where L^2 < 2)", lambda k, smoothness: smoothness)
-with_step("step-doubles", "the step is 2^k / L, until x overflows", lambda k, smoothness: 2.0 ** min(k, 99) / smoothness)
+with_step("step-doubles", "the step is 2^k / L, until x overflows", lambda k, size: 2.0 ** min(k, 99) / size)
 with_step("step-zero", "the step is 0, so that every point is fixed", lambda k, smoothness: 0.0)
 with_step("step-stops", "no step after the 30th", lambda k, smoothness: 1 / smoothness if k <= 30 else 0.0)
 with_step("prox-step-2.1", "the step is 2.1 / L", lambda k, smoothness: 2.1 / smoothness, ProximalGradient)

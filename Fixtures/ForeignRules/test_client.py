@@ -464,7 +464,7 @@ def signs(name):
             found.add("reset")
         if str(run(20, probes=True)) != str(x):
             found.add("probes")
-        x = run(1500)
+        x = run(3000)  # FISTA swings long
         if not all(distance(v, best) < slack for v in x[-150:]):
             found.add("limit")
         at_best = zero if not composite else problem.gradient_at(best)
