@@ -24,6 +24,8 @@ example: install ## build, run, and test a package of a user's own
 	swift build $(example) --build-tests
 	.build/example/debug/myopt list
 	.build/example/debug/myopt replay Fixtures/ExamplePackage/Cases
+	.build/example/debug/myopt verify learned-step --quiet --out .build/example/reports
+	.build/example/debug/myopt verify biased-descent --quiet --out .build/example/reports; test $$? = 1
 	swift test $(example) --skip-build
 
 bench: install ## build and measure speed and memory

@@ -66,6 +66,19 @@ let library: [Target] = [
     swiftSettings: swiftSettings),
 ]
 
+/// For the tests of rules; imports Swift Testing.
+let testing: [Target] = [
+  .target(name: "OptCheckTesting", dependencies: ["OptCheck"], swiftSettings: swiftSettings)
+]
+
+/// Rules in other processes.
+let foreign: [Target] = [
+  .target(name: "CChildren", cSettings: cSettings),
+  .target(
+    name: "ForeignRules", dependencies: ["CChildren", "Engine", "Optimization"],
+    swiftSettings: swiftSettings),
+]
+
 /// What only the commands need: files of other programs, through matio and zlib.
 let commands: [Target] = [
   .target(
@@ -80,7 +93,9 @@ let commands: [Target] = [
     swiftSettings: swiftSettings),
   .target(
     name: "OptCheckCommands",
-    dependencies: ["OptCheck", "Datasets", "EventFiles", argumentParser, yams],
+    dependencies: [
+      "OptCheck", "Datasets", "EventFiles", "ForeignRules", argumentParser, yams,
+    ],
     swiftSettings: swiftSettings),
   .executableTarget(
     name: "OptCheckTool", dependencies: ["OptCheckCommands"], swiftSettings: swiftSettings),
@@ -121,6 +136,7 @@ let package = Package(
   name: "OptCheck",
   products: [
     .library(name: "OptCheck", targets: ["OptCheck"]),
+    .library(name: "OptCheckTesting", targets: ["OptCheckTesting"]),
     .library(name: "OptCheckCommands", targets: ["OptCheckCommands"]),
     .executable(name: "optcheck", targets: ["OptCheckTool"]),
   ],
@@ -129,6 +145,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
-  targets: library + commands + tests,
+  targets: library + testing + foreign + commands + tests,
   swiftLanguageModes: [.v6]
 )

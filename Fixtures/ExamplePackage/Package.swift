@@ -15,7 +15,10 @@ let package = Package(
       dependencies: ["MyRules", .product(name: "OptCheckCommands", package: "OptCheck")]),
     .testTarget(
       name: "MyRulesTests",
-      dependencies: ["MyRules", .product(name: "OptCheck", package: "OptCheck")]),
+      dependencies: [
+        "MyRules", .product(name: "OptCheck", package: "OptCheck"),
+        .product(name: "OptCheckTesting", package: "OptCheck"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,16 +1,17 @@
 /// Every check there is; a new one needs this line and no other.
-public let allChecks: [any Check] = [
-  GradientCheck(),
-  AlignmentCheck(),
-  OrthonormalFactorsCheck(),
-  HomogeneityCheck(),
-  FullRankCheck(),
-  DescentCheck(),
-  GradientDescentBoundCheck(),
-  LossAlignmentCheck(),
-  TrainingBoundCheck(),
-  TrainingRateCheck(),
-]
+public let allChecks: [any Check] =
+  [
+    GradientCheck(),
+    AlignmentCheck(),
+    OrthonormalFactorsCheck(),
+    HomogeneityCheck(),
+    FullRankCheck(),
+    DescentCheck(),
+    GradientDescentBoundCheck(),
+    LossAlignmentCheck(),
+    TrainingBoundCheck(),
+    TrainingRateCheck(),
+  ] + conditionChecks.map { $0 as any Check }
 
 /// What a check said about one of its own cases.
 public struct SelfTest: Sendable, Hashable {

@@ -25,6 +25,7 @@ enum ExitStatus: Int32, CaseIterable {
     switch error {
     case let finding as Finding: self = finding.status
     case is UsageError, is SettingError, is StorageError, is CheckpointError: self = .usage
+    case CandidateError.failedToSpeak: self = .foreignRule
     case let error where Self.isAboutInput(error): self = .usage
     case let error where Root.isOwn(error):
       self = Root.exitCode(for: error) == .success ? .done : .usage

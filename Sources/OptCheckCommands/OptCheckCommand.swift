@@ -120,7 +120,7 @@ struct Root: AsyncParsableCommand {
       """,
     subcommands: [
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
-      BenchCommand.self,
+      VerifyCommand.self, ExplainCommand.self, PowerCommand.self, BenchCommand.self,
       ListCommand.self,
     ])
 

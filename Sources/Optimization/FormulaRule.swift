@@ -11,6 +11,8 @@ public protocol FormulaRule: LearnedUpdateRule where State == FormulaState {
   var couplesInstances: Bool { get }
   /// The seed of a random initial state where the rule runs by itself.
   var stateSeed: UInt64 { get }
+  /// Which of the carried matrices are iterates, N x d: a probe sets them to the point it is at.
+  var rememberedIterates: [Int] { get }
   /// What the rule carries from step to step beside x, before the first.
   func initialCarry(for problem: any Problem, seed: UInt64) -> [Carry]
   /// One step from `x` (N x d): the next iterate, and what is carried on.
@@ -148,6 +150,13 @@ extension FormulaRule {
   public var couplesInstances: Bool { false }
 
   public var stateSeed: UInt64 { 0 }
+
+  public var rememberedIterates: [Int] { [] }
+
+  public func settle(_ state: inout FormulaState, at x: Vector) -> Bool {
+    for i in rememberedIterates { state.carry[i].matrix.elements = x.elements }
+    return !rememberedIterates.isEmpty
+  }
 
   public func initialCarry(for problem: any Problem, seed: UInt64) -> [Carry] { [] }
 

@@ -6,6 +6,8 @@ public import Engine
 public protocol Regularizer: Sendable {
   /// What reports call it.
   var name: String { get }
+  /// ρ where r is ρ ‖x‖₁; 0 else.
+  var l1Weight: Double { get }
   /// r at one instance; `x` has its d entries.
   func value(at x: ArraySlice<Double>) -> Double
   /// Adds one subgradient of r at `x` (n entries) to `g`: that of least norm.
@@ -19,6 +21,11 @@ public protocol Regularizer: Sendable {
   func subgradient(of x: Traced) -> Traced
   /// The proximal operator at `x` (N x d), as a formula; `steps` stretches to N x d.
   func prox(of x: Traced, steps: Traced) -> Traced
+}
+
+extension Regularizer {
+  /// 0, unless r is an l1 norm.
+  public var l1Weight: Double { 0 }
 }
 
 /// r = 0.
@@ -44,6 +51,8 @@ public struct L1Norm: Regularizer {
   public let name = "l1"
   /// ρ, not negative.
   public let weight: Double
+
+  public var l1Weight: Double { weight }
 
   /// Creates ρ ‖x‖₁.
   public init(weight: Double) {

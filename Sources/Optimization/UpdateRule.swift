@@ -10,6 +10,48 @@ public protocol UpdateRule: Sendable {
   func initialState<P: Problem>(for problem: P) -> State
   /// One step in place; `x` has n entries.
   func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P)
+  /// Replaces every iterate that `state` remembers (the one before, an extrapolated one) by `x`.
+  ///
+  /// Counters, moments and recurrent states stay. A rule with momentum has to say here what it
+  /// remembers, or a check that asks whether it rests at a minimiser mistakes memory for motion.
+  /// - Returns: whether the rule remembers iterates at all.
+  @discardableResult
+  func settle(_ state: inout State, at x: Vector) -> Bool
+  /// The number of steps that the rule was trained for; nil for a rule without horizon.
+  var trainedHorizon: Int? { get }
+  /// Why the rule cannot run on `problem`; nil if it can.
+  func objection(to problem: any Problem) -> String?
+  /// What a step asks of its problem; nil if that can be found by watching one step.
+  var oracles: Set<Oracle>? { get }
+}
+
+extension UpdateRule {
+  /// Nothing is remembered, unless a rule says otherwise.
+  @discardableResult
+  public func settle(_ state: inout State, at x: Vector) -> Bool { false }
+
+  /// None, unless a rule says otherwise.
+  public var trainedHorizon: Int? { nil }
+
+  /// It can, unless a rule says otherwise.
+  public func objection(to problem: any Problem) -> String? { nil }
+
+  /// Found by watching, unless a rule says otherwise.
+  public var oracles: Set<Oracle>? { nil }
+}
+
+/// What a rule can ask of a problem F = f + r.
+public enum Oracle: String, Sendable, Hashable, Codable, CaseIterable {
+  /// ∇f.
+  case gradient
+  /// The proximal operator of r.
+  case prox
+  /// ∇f plus the subgradient of r of least norm.
+  case subgradient
+  /// F.
+  case value
+  /// The matrix and the target of a linear model.
+  case data
 }
 
 /// A rule whose step depends on learned weights.

@@ -17,8 +17,10 @@ let legalImports: [String: Set<String>] = {
     "OptCheck": library,
     "Datasets": ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
     "EventFiles": ["SwiftProtobuf"],
+    "OptCheckTesting": ["OptCheck", "Testing"],
+    "ForeignRules": ["CChildren", "Engine", "Optimization"],
     "OptCheckCommands": library.union([
-      "OptCheck", "Datasets", "EventFiles", "ArgumentParser", "Yams",
+      "OptCheck", "Datasets", "EventFiles", "ForeignRules", "ArgumentParser", "Yams",
     ]),
     "OptCheckTool": ["OptCheckCommands"],
     "TestSupport": library.union(["OptCheck", "Testing"]),

@@ -1,4 +1,5 @@
 import MyRules
 import OptCheckCommands
 
-await OptCheckCommand.main(rules: [HeavyBall(), LearnedStep()], problems: [LogisticRegression()])
+await OptCheckCommand.main(
+  rules: [BiasedDescent(), HeavyBall(), LearnedStep()], problems: [LogisticRegression()])

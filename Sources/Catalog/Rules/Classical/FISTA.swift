@@ -30,6 +30,11 @@ public struct FISTA: UpdateRule {
       gradient: Vector(zeros: problem.dimension), regularizer: problem.regularizer)
   }
 
+  public func settle(_ state: inout State, at x: Vector) -> Bool {
+    state.extrapolated = x
+    return true
+  }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     var z = state.extrapolated ?? x
     state.extrapolated = nil

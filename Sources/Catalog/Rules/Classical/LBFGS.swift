@@ -47,6 +47,12 @@ public struct LBFGS: UpdateRule {
       firstSteps: problem.smoothness.map { 1 / $0 })
   }
 
+  /// What is known belongs to the iterate before; the pairs are differences and stay.
+  public func settle(_ state: inout State, at x: Vector) -> Bool {
+    state.last = nil
+    return true
+  }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     let d = problem.coordinatesPerInstance
     let here = state.last ?? evaluation(at: x, &state, on: problem)

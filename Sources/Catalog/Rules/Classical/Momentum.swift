@@ -61,6 +61,11 @@ public struct MomentumDescent: UpdateRule {
       gradient: Vector(zeros: problem.dimension), regularizer: problem.regularizer)
   }
 
+  public func settle(_ state: inout State, at x: Vector) -> Bool {
+    state.previous = x
+    return true
+  }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     // The point that momentum leads to takes the place of the iterate before, and then of x.
     var y = state.previous ?? x

@@ -67,6 +67,21 @@ public enum LayerCounter: String, Sendable, Hashable, CaseIterable {
 }
 
 extension UnfoldedRule {
+  /// A layer sees the dictionary and the data; that it has a threshold makes it a proximal step.
+  public var oracles: Set<Oracle>? { [.data, .prox] }
+
+  /// What validation says.
+  public func objection(to problem: any Problem) -> String? {
+    do {
+      try validate(on: problem)
+      _ = try Self.model(problem)
+      return problem.regularizer is L1Norm ? nil : "the rule is for l1 problems"
+    } catch { return "\(error)" }
+  }
+
+  /// Its layers.
+  public var trainedHorizon: Int? { layers }
+
   /// The weights in the order of ``layerWeights``, none missing and none to spare.
   ///
   /// - Throws: ``RuleError`` naming the weight that is missing, unknown or of the wrong rank.

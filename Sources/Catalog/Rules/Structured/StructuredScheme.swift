@@ -39,6 +39,9 @@ public struct StructuredScheme<Parts: SchemeParts>: FormulaRule {
 
   public var name: String { parts.name }
 
+  /// The other of the two sequences.
+  public var rememberedIterates: [Int] { [0] }
+
   public var parameters: Parameters {
     get { parts.parameters }
     set { parts.parameters = newValue }

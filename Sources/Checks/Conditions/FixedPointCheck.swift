@@ -1,0 +1,353 @@
+import Engine
+import Foundation
+public import Optimization
+
+/// FP1 to FP4: a rule that stands at a minimiser stays there, at least in the limit.
+///
+/// A run goes its way from a start of unit scale; after k steps its state is put to the probe at x*,
+/// with remembered iterates set to x*, and δ_k is how far one step leads away, relative to the
+/// distance of the start. Under FP4, for rules with memory, two steps are probed, so that what the
+/// first leaves in the memory shows in the second. E_j is the largest δ_k over 2ʲ ≤ k < 2ʲ⁺¹.
+///
+/// Numbers: `level` (the last E_j), `floor` (φ), `decay` (the factor per doubling over the last four,
+/// above 1 if it falls), `horizon`, `unsettled` (the last E_j with the memory left alone), `fresh` (the
+/// largest distance from x* within 100 steps of a new run started there).
+public struct FixedPointCheck: TrialCheck {
+  /// Which of the four.
+  public let condition: Condition
+
+  /// Creates one of the four checks.
+  public init(_ condition: Condition) { self.condition = condition }
+
+  public var claim: Claim {
+    let statement =
+      switch condition {
+      case .smooth: "d_k(x*, 0) → 0"
+      case .implicit: "d_k(x*, g*) → 0 with g* = 0"
+      case .composite: "d_k(x*, ∇f(x*), x*, g*) → 0"
+      case .memory: "m(x*, ..., x*) = x*"
+      }
+    return Claim(
+      id: "FP\(condition.rawValue)", title: "a minimiser is a fixed point: \(statement)",
+      source: "Liu et al., ICML 2023, condition FP\(condition.rawValue)")
+  }
+
+  public var tolerance: String {
+    "φ = max(64 eps, 10 × what proximal gradient with step 1/L shows), times 2²⁹ in single precision; "
+      + "violated above 10 φ without progress over two doublings, "
+      + "or with progress that dies out above half of what is left"
+  }
+
+  public var blindSpots: String {
+    "drift that begins after the horizon; minimisers other than those probed; a displacement below φ"
+  }
+
+  public func objection(
+    to rule: any Candidate, on kind: SolvedProblem.Kind
+  ) -> String? {
+    if condition == .implicit, kind == .implicit, !rule.oracles.contains(.prox) {
+      return "the rule has no proximal step"
+    }
+    return condition.objection(to: rule, on: kind)
+  }
+
+  public func measure(_ trial: Trial) throws -> TrialResult {
+    let problem = trial.problem
+    var worst: (series: FixedPointSeries, finding: FixedPointSeries.Finding, place: String)?
+    var steps = 0
+    for (i, known) in problem.minimisers.enumerated() {
+      var series = FixedPointSeries()
+      try probe(trial, at: known, &series)
+      steps += series.steps
+      let finding = series.finding
+      let place = problem.isUnique ? "x*" : "minimiser \(i + 1) of \(problem.minimisers.count)"
+      if finding.rank > (worst?.finding.rank ?? -1) { worst = (series, finding, place) }
+    }
+    if !problem.isUnique, let projection = problem.projection {
+      // The limit of the run itself.
+      let run = try trial.rule.start(
+        on: problem.problem, from: trial.start(0, around: problem.minimisers[0]), seed: trial.seed)
+      for _ in 0..<trial.leastHorizon where (try? run.advance()) == nil { break }
+      steps += run.count
+      if run.x.isFinite {
+        var series = FixedPointSeries()
+        try probe(trial, at: projection(run.x), &series)
+        steps += series.steps
+        let finding = series.finding
+        if finding.rank > (worst?.finding.rank ?? -1) {
+          worst = (series, finding, "the limit of the run")
+        }
+      }
+    }
+    guard let worst else { preconditionFailure("'\(problem.name)' has no minimiser") }
+    return TrialResult(
+      result(trial, worst.series, worst.finding, worst.place),
+      curves: [worst.series.curve(trial.problem.name)], steps: steps)
+  }
+
+  /// Runs, and probes at `minimiser` on the way.
+  private func probe(
+    _ trial: Trial, at minimiser: Vector, _ series: inout FixedPointSeries
+  ) throws {
+    let problem = trial.problem
+    var start = trial.start(0, around: minimiser)
+    // The proximal operator may have sent the start to the minimiser itself.
+    if (start - minimiser).norm < 0.1 * problem.length {
+      start = minimiser.moved(
+        problem.length, trial.start(2, around: Vector(zeros: minimiser.count)))
+    }
+    let reach = (start - minimiser).norm
+    series.floor = trial.floor(problem.stationarity(at: minimiser) / reach)
+    // A rule that preconditions sees how far x* is from a minimiser, not only its residual.
+    series.accuracy = problem.accuracy / reach
+    let run = try trial.rule.start(on: problem.problem, from: start, seed: trial.seed)
+    let count = condition == .memory ? min(2, trial.rule.probeDepth) : 1
+    let limit = max(trial.leastHorizon, min(8 * trial.leastHorizon, trial.budget / 4))
+    var horizon = trial.leastHorizon
+    while true {
+      while run.count < horizon {
+        do { try run.advance() } catch CandidateError.nonFinite(let step) {
+          // Where the run itself leaves the finite numbers is for the convergence check to say.
+          series.end = step
+          return
+        }
+        guard StepSchedule.contains(run.count) else { continue }
+        let points = try run.probe(at: minimiser, gradient: nil, settled: true, steps: count)
+        let away = points.map { ($0 - minimiser).norm / reach }.max() ?? .nan
+        series.add(run.count, away)
+        series.steps += 1 + count
+        if run.count * 2 > horizon, trial.rule.remembersIterates {
+          let left = try run.probe(at: minimiser, gradient: nil, settled: false, steps: 1)[0]
+          series.unsettled = max(series.unsettled, (left - minimiser).norm / reach)
+        }
+      }
+      series.end = horizon
+      // A run on its way carries moments that a run at rest has not: it gets more time.
+      guard horizon < limit, series.finding.isViolated,
+        let near = problem.projection, (run.x - near(run.x)).norm > 1e-3 * reach
+      else { break }
+      horizon *= 2
+    }
+    let fresh = try trial.rule.start(on: problem.problem, from: minimiser, seed: trial.seed)
+    for _ in 0..<100 {
+      try fresh.advance()
+      series.fresh = max(series.fresh, (fresh.x - minimiser).norm / reach)
+    }
+    series.steps += horizon + 100
+  }
+
+  private func result(
+    _ trial: Trial, _ series: FixedPointSeries, _ finding: FixedPointSeries.Finding,
+    _ place: String
+  ) -> CheckResult {
+    let level = series.level
+    var result = CheckResult(
+      claim: claim, subject: trial.label, verdict: finding.verdict,
+      qualifier: finding.qualifier, reason: "",
+      numbers: [
+        "level": level, "floor": series.floor, "decay": series.decay,
+        "horizon": Double(series.end), "unsettled": series.unsettled, "fresh": series.fresh,
+      ],
+      evidence: finding.isViolated
+        ? [
+          Evidence(
+            "\(place)/k=\(series.worstStep)", actual: level, reference: 0,
+            allowed: 10 * series.floor)
+        ] : [],
+      seed: trial.seed)
+    let words = "displacement \(level.brief) at \(place) after \(series.end) steps"
+    switch finding {
+    case .exact:
+      result.reason = "no probe moves away by more than \(series.floor.brief)"
+    case .asymptotic:
+      result.reason = "\(words), falling \(series.decay.brief)-fold per doubling"
+    case .violated:
+      result.reason = "\(words), and no progress that lasts; floor \(series.floor.brief)"
+    case .undecided:
+      result.reason =
+        "\(words), falling \(series.decay.brief)-fold per doubling: budget too small to decide"
+    }
+    return result
+  }
+
+  public var mutants: [Mutant<Trial>] {
+    let ground = DiagonalQuadratic(dimension: 3, seed: 4).solved
+    func trial(_ name: String, _ change: @escaping @Sendable (inout Vector, Int) -> Void) -> Trial {
+      Trial(NativeCandidate(SpoiledDescent(name: name, spoil: change)), on: ground)
+    }
+    guard condition == .smooth else { return conditionMutants }
+    return [
+      Mutant(
+        "a bias on every coordinate", size: 1e-4,
+        trial("biased") { x, _ in
+          for j in 0..<x.count { x[j] += 1e-4 }
+        }),
+      Mutant(
+        "a bias on one coordinate", size: 1e-10,
+        trial("slightly-biased") { x, _ in
+          x[1] += 1e-10
+        }),
+      Mutant("weights decay", size: 1e-3, trial("decaying") { x, _ in x.scale(by: 1 - 1e-3) }),
+      Mutant(
+        "a bias that decays to a constant", size: 1e-4,
+        trial("settling") { x, k in
+          x[0] += 1e-4 * (1 + 1 / Double(k))
+        }),
+      Mutant("not a number", trial("nan") { x, k in if k == 40 { x[0] = .nan } }),
+    ]
+  }
+
+  /// The same rules with the shapes that the other conditions ask for.
+  private var conditionMutants: [Mutant<Trial>] {
+    let problem = condition == .implicit ? SmallComposite.implicit : SmallComposite.composite
+    let bias = ProximalStep(name: "biased", bias: 1e-4, remembers: condition == .memory)
+    let small = ProximalStep(name: "slightly-biased", bias: 1e-10, remembers: condition == .memory)
+    let wrong = ProximalStep(name: "wrong-prox", scale: 2, remembers: condition == .memory)
+    var result = [
+      Mutant(
+        "a bias after the proximal step", size: 1e-4, Trial(NativeCandidate(bias), on: problem)),
+      Mutant(
+        "a small bias after the proximal step", size: 1e-10,
+        Trial(NativeCandidate(small), on: problem)),
+    ]
+    if condition != .implicit {
+      result.append(
+        Mutant("a threshold twice as large", Trial(NativeCandidate(wrong), on: problem)))
+    }
+    return result
+  }
+
+  public var cleanCases: [CleanCase<Trial>] {
+    switch condition {
+    case .smooth:
+      let ground = DiagonalQuadratic(dimension: 3, seed: 4).solved
+      return [
+        CleanCase("gradient descent", Trial(NativeCandidate(PlainDescent()), on: ground)),
+        CleanCase(
+          "a bias that dies like 1/k²",
+          Trial(
+            NativeCandidate(
+              SpoiledDescent(name: "fading") { x, k in x[0] += 1e-3 / Double(k * k) }),
+            on: ground)),
+      ]
+    case .implicit:
+      return [
+        CleanCase(
+          "proximal point",
+          Trial(NativeCandidate(ProximalStep(name: "clean")), on: SmallComposite.implicit))
+      ]
+    case .composite, .memory:
+      return [
+        CleanCase(
+          "proximal gradient",
+          Trial(
+            NativeCandidate(ProximalStep(name: "clean", remembers: condition == .memory)),
+            on: SmallComposite.composite))
+      ]
+    }
+  }
+}
+
+/// The displacements of one run's probes.
+struct FixedPointSeries {
+  /// What they show.
+  enum Finding {
+    case exact, asymptotic, undecided, violated
+
+    var isViolated: Bool { self == .violated }
+    /// The worse, the larger.
+    var rank: Int {
+      switch self {
+      case .exact: 0
+      case .asymptotic: 1
+      case .undecided: 2
+      case .violated: 3
+      }
+    }
+    var verdict: Verdict {
+      switch self {
+      case .exact, .asymptotic: .holds
+      case .undecided: .inconclusive
+      case .violated: .violated
+      }
+    }
+    var qualifier: String? {
+      switch self {
+      case .exact: "exact"
+      case .asymptotic: "asymptotic"
+      case .undecided, .violated: nil
+      }
+    }
+  }
+
+  var floor = 0.0
+  /// How far the point of the probes may be from a minimiser.
+  var accuracy = 0.0
+  var unsettled = 0.0
+  var fresh = 0.0
+  var end = 0
+  var steps = 0
+  private(set) var ks: [Int] = []
+  private(set) var deltas: [Double] = []
+  /// E_j.
+  private(set) var maxima: [Double] = []
+
+  mutating func add(_ k: Int, _ delta: Double) {
+    ks.append(k)
+    deltas.append(delta)
+    let octave = Int.bitWidth - 1 - k.leadingZeroBitCount
+    while maxima.count <= octave { maxima.append(0) }
+    maxima[octave] = max(maxima[octave], delta)
+  }
+
+  var level: Double { maxima.last ?? .nan }
+
+  var worstStep: Int {
+    let first = 1 << max(maxima.count - 1, 0)
+    return zip(ks, deltas).filter { $0.0 >= first }.max { $0.1 < $1.1 }?.0 ?? 0
+  }
+
+  /// The mean factor per doubling over the last four.
+  var decay: Double {
+    let tail = maxima.suffix(4)
+    guard let first = tail.first, let last = tail.last, tail.count > 1, last > 0 else {
+      return .infinity
+    }
+    return pow(first / last, 1 / Double(tail.count - 1))
+  }
+
+  var finding: Finding {
+    let last = level
+    if maxima.allSatisfy({ $0 <= floor }) { return .exact }
+    let tail = maxima.suffix(4)
+    if last <= max(floor, 1e-6) && maxima.count >= 4 {
+      // A level that stands still above the floor is a level, however low.
+      let isStuck =
+        last > 10 * (floor + accuracy) && maxima.count >= 3
+        && last >= maxima[maxima.count - 3] * (1 - 1e-6)
+      if !isStuck { return .asymptotic }
+    }
+    if tail.count == 4, zip(tail, tail.dropFirst()).allSatisfy({ $0 >= 1.25 * $1 }) {
+      return .asymptotic
+    }
+    guard maxima.count >= 3, last > 10 * (floor + accuracy) else { return .undecided }
+    if last >= maxima[maxima.count - 3] * (1 - 1e-6) || settles { return .violated }
+    return .undecided
+  }
+
+  /// Progress that dies: three decreases, each at most 0.6 of the one before, towards a limit that
+  /// is at least half of what is left.
+  private var settles: Bool {
+    let tail = Array(maxima.suffix(4))
+    guard tail.count == 4 else { return false }
+    let falls = zip(tail, tail.dropFirst()).map { $0 - $1 }
+    guard falls.allSatisfy({ $0 > 0 }), falls[1] <= 0.6 * falls[0], falls[2] <= 0.6 * falls[1]
+    else { return false }
+    let ratio = falls[2] / falls[1]
+    return tail[3] - falls[2] * ratio / (1 - ratio) >= tail[3] / 2
+  }
+
+  func curve(_ name: String) -> Curve {
+    Curve(name, steps: ks.map(Double.init), values: deltas)
+  }
+}

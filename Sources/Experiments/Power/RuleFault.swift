@@ -1,0 +1,298 @@
+import Checks
+import Engine
+import Foundation
+import Optimization
+import Synchronization
+
+/// A fault that can be planted in any update rule, at a relative size.
+public struct RuleFault: Sendable {
+  /// Where it sits.
+  public enum Place: String, Sendable, Hashable, Codable, CaseIterable {
+    /// In the iterate that a step returns.
+    case iterate
+    /// In the gradient that the rule is given.
+    case gradient
+    /// In the proximal operator that it calls.
+    case prox
+    /// In the problem's constants.
+    case problem
+  }
+
+  /// A short name.
+  public var name: String
+  /// Where it sits.
+  public var place: Place
+  /// The relative sizes at which it makes sense; 1 alone for a fault without size.
+  public var sizes: [Double]
+  /// Whether the rule must have a proximal step.
+  public var needsProx: Bool
+  /// What it changes.
+  let change: Change
+
+  /// The ways in which a fault can act.
+  enum Change: Sendable {
+    /// On the iterate: the one before, the new one, k from 1, the problem's length, the size.
+    case iterate(@Sendable (_ old: Vector, _ new: inout Vector, _ k: Int, _ size: Double) -> Void)
+    /// On the gradient at x, with the gradient two calls ago.
+    case gradient(@Sendable (_ g: inout Vector, _ stale: Vector, _ size: Double) -> Void)
+    /// On the proximal operator: the point, its steps, and what it should be.
+    case prox(
+      @Sendable (_ x: inout Vector, _ steps: Vector, _ base: any Regularizer, _ size: Double) ->
+        Void)
+    /// On L.
+    case smoothness(@Sendable (_ l: Double, _ size: Double) -> Double)
+  }
+
+  private static let everySize = [1, 1e-2, 1e-4, 1e-6]
+
+  /// All faults; a new one needs an entry here.
+  public static let all: [RuleFault] = [
+    RuleFault("bias on every coordinate", .iterate, everySize) { _, x, _, s in
+      for j in 0..<x.count { x[j] += s }
+    },
+    RuleFault("bias on the first coordinate", .iterate, everySize) { _, x, _, s in x[0] += s },
+    RuleFault("bias on the last coordinate", .iterate, everySize) { _, x, _, s in
+      x[x.count - 1] -= s
+    },
+    RuleFault("bias that settles at a constant", .iterate, everySize) { _, x, k, s in
+      x[0] += s * (1 + 1 / Double(k))
+    },
+    RuleFault("weights decay", .iterate, everySize) { _, x, _, s in x.scale(by: 1 - 0.5 * s) },
+    RuleFault("noise", .iterate, everySize) { _, x, k, s in
+      var rng = SplitMix64(seed: 77).derived(k)
+      for j in 0..<x.count { x[j] += s * rng.normal() }
+    },
+    RuleFault("iterates are rounded", .iterate, everySize) { _, x, _, s in
+      for j in 0..<x.count { x[j] = (x[j] / s).rounded() * s }
+    },
+    RuleFault("the first coordinate stands still", .iterate) { old, x, _, _ in x[0] = old[0] },
+    RuleFault("the last coordinate stands still", .iterate) { old, x, _, _ in
+      x[x.count - 1] = old[x.count - 1]
+    },
+    RuleFault("a coordinate stands still after 100 steps", .iterate) {
+      old, x, k, _ in
+      if k > 100 { x[0] = old[0] }
+    },
+    RuleFault("steps sum up: 1/k²", .iterate) { old, x, k, _ in
+      for j in 0..<x.count { x[j] = old[j] + (x[j] - old[j]) / Double(k * k) }
+    },
+    RuleFault("steps sum up: 0.9ᵏ", .iterate) { old, x, k, _ in
+      for j in 0..<x.count { x[j] = old[j] + (x[j] - old[j]) * pow(0.9, Double(k)) }
+    },
+    RuleFault("steps grow: √k", .iterate) { old, x, k, _ in
+      for j in 0..<x.count { x[j] = old[j] + (x[j] - old[j]) * Double(k).squareRoot() }
+    },
+    RuleFault("moves the wrong way", .iterate) { old, x, _, _ in
+      for j in 0..<x.count { x[j] = old[j] - (x[j] - old[j]) }
+    },
+    RuleFault("constant length of steps", .iterate, [1, 1e-2, 1e-4]) { old, x, _, s in
+      let move = x - old
+      let length = move.norm
+      guard length > 0 else { return }
+      x = old.moved(0.1 * s / length, move)
+    },
+    RuleFault("clipped to half", .iterate) { _, x, _, _ in
+      for j in 0..<x.count { x[j] = min(max(x[j], -0.05), 0.05) }
+    },
+    RuleFault("not a number at step 60", .iterate) { _, x, k, _ in if k == 60 { x[0] = .nan } },
+    RuleFault("restarts at 0 every 97 steps", .iterate) { _, x, k, _ in
+      if k % 97 == 0 { x.scale(by: 0) }
+    },
+    RuleFault("two coordinates are swapped", .iterate) { _, x, _, _ in
+      if x.count > 1 { x.elements.swapAt(0, x.count - 1) } else { x[0].negate() }
+    },
+    RuleFault("sign of the first partial derivative", .gradient) { g, _, _ in g[0].negate() },
+    RuleFault("sign of the last partial derivative", .gradient) { g, _, _ in
+      g[g.count - 1].negate()
+    },
+    RuleFault("sign of the gradient", .gradient) { g, _, _ in g.scale(by: -1) },
+    RuleFault("two partial derivatives are swapped", .gradient) { g, _, _ in
+      if g.count > 1 { g.elements.swapAt(0, g.count - 1) } else { g[0].negate() }
+    },
+    RuleFault("gradient with a term missing", .gradient, everySize) { g, _, s in g[0] += s },
+    RuleFault("gradient of the mean instead of the sum, off by a power", .gradient) { g, _, _ in
+      g.scale(by: 1e-7)
+    },
+    RuleFault("one partial derivative is 0", .gradient) { g, _, _ in g[0] = 0 },
+    RuleFault("gradient is clipped from below", .gradient) { g, _, _ in
+      for j in 0..<g.count { g[j] = max(g[j], 0) }
+    },
+    RuleFault("stale gradient, scaled", .gradient) { g, stale, _ in
+      for j in 0..<g.count { g[j] = 2.5 * stale[j] }
+    },
+    RuleFault("the proximal step is missing", .prox, prox: { _, _, _, _ in }),
+    RuleFault("the threshold is too large", .prox, [1, 1e-2, 1e-4, 1e-6]) { x, p, base, s in
+      base.prox(&x, steps: p.scaled(by: 1 + s))
+    },
+    RuleFault("the threshold is too small", .prox, [0.5, 1e-2, 1e-4, 1e-6]) { x, p, base, s in
+      base.prox(&x, steps: p.scaled(by: 1 - s))
+    },
+    RuleFault("the threshold is without its step", .prox) { x, p, base, _ in
+      let ones = Vector(p.elements.map { _ in 1 })
+      base.prox(&x, steps: ones)
+    },
+    RuleFault("the proximal step comes twice", .prox) { x, p, base, _ in
+      base.prox(&x, steps: p)
+      base.prox(&x, steps: p)
+    },
+    RuleFault("hard instead of soft threshold", .prox) { x, p, base, _ in
+      var soft = x
+      base.prox(&soft, steps: p)
+      for j in 0..<x.count where soft[j] == 0 { x[j] = 0 }
+    },
+    RuleFault("the last coordinate has no threshold", .prox) { x, p, base, _ in
+      let last = x[x.count - 1]
+      base.prox(&x, steps: p)
+      x[x.count - 1] = last
+    },
+    RuleFault("1/L is dropped", .problem, smoothness: { _, _ in 0.01 }),
+    RuleFault("L is too small", .problem, [1, 0.1], smoothness: { l, s in l / (2.05 + s) }),
+  ]
+
+  private init(
+    _ name: String, _ place: Place, _ sizes: [Double] = [1],
+    iterate: @escaping @Sendable (Vector, inout Vector, Int, Double) -> Void
+  ) {
+    self.init(name, place, sizes, false, .iterate(iterate))
+  }
+
+  private init(
+    _ name: String, _ place: Place, _ sizes: [Double] = [1],
+    gradient: @escaping @Sendable (inout Vector, Vector, Double) -> Void
+  ) {
+    self.init(name, place, sizes, false, .gradient(gradient))
+  }
+
+  private init(
+    _ name: String, _ place: Place, _ sizes: [Double] = [1],
+    prox: @escaping @Sendable (inout Vector, Vector, any Regularizer, Double) -> Void
+  ) {
+    self.init(name, place, sizes, true, .prox(prox))
+  }
+
+  private init(
+    _ name: String, _ place: Place, _ sizes: [Double] = [1],
+    smoothness: @escaping @Sendable (Double, Double) -> Double
+  ) {
+    self.init(name, place, sizes, false, .smoothness(smoothness))
+  }
+
+  private init(
+    _ name: String, _ place: Place, _ sizes: [Double], _ needsProx: Bool, _ change: Change
+  ) {
+    self.name = name
+    self.place = place
+    self.sizes = sizes
+    self.needsProx = needsProx
+    self.change = change
+  }
+}
+
+/// A rule with a fault planted in it.
+struct FaultyRule<Base: UpdateRule>: UpdateRule {
+  let base: Base
+  let fault: RuleFault
+  let size: Double
+
+  var name: String { "\(base.name) with \(fault.name), \(size)" }
+
+  struct State: Sendable {
+    var base: Base.State
+    var k = 0
+    var gradients: [Vector] = []
+  }
+
+  func initialState<P: Problem>(for problem: P) -> State {
+    State(base: base.initialState(for: FaultyOracles(problem, fault, size, GradientMemory())))
+  }
+
+  func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
+    state.k += 1
+    let old = x
+    let memory = GradientMemory(state.gradients)
+    base.step(&x, &state.base, on: FaultyOracles(problem, fault, size, memory))
+    state.gradients = memory.recent
+    if case .iterate(let change) = fault.change { change(old, &x, state.k, size) }
+  }
+
+  func settle(_ state: inout State, at x: Vector) -> Bool {
+    base.settle(&state.base, at: x)
+  }
+
+  var oracles: Set<Oracle>? { base.oracles }
+}
+
+/// The last gradients that a rule was given, within one step.
+private final class GradientMemory: Sendable {
+  private let gradients: Mutex<[Vector]>
+
+  init(_ recent: [Vector] = []) { gradients = Mutex(recent) }
+
+  var recent: [Vector] { gradients.withLock { $0 } }
+
+  /// The gradient of two calls ago, or the oldest.
+  func exchange(_ g: Vector) -> Vector {
+    gradients.withLock {
+      $0.append(g)
+      if $0.count > 3 { $0.removeFirst() }
+      return $0[0]
+    }
+  }
+}
+
+/// A problem whose oracles have a fault.
+private struct FaultyOracles<Base: Problem>: Problem {
+  let base: Base
+  let fault: RuleFault
+  let size: Double
+  let memory: GradientMemory
+
+  init(_ base: Base, _ fault: RuleFault, _ size: Double, _ memory: GradientMemory) {
+    self.base = base
+    self.fault = fault
+    self.size = size
+    self.memory = memory
+  }
+
+  var name: String { base.name }
+  var dimension: Int { base.dimension }
+  var instanceCount: Int { base.instanceCount }
+  var minimumValue: Double? { base.minimumValue }
+  var reportedScale: Double { base.reportedScale }
+
+  var smoothness: [Double] {
+    guard case .smoothness(let change) = fault.change else { return base.smoothness }
+    return base.smoothness.map { change($0, size) }
+  }
+
+  var regularizer: any Regularizer {
+    guard case .prox(let change) = fault.change, !(base.regularizer is NoRegularizer) else {
+      return base.regularizer
+    }
+    return FaultyRegularizer(base: base.regularizer, size: size, change: change)
+  }
+
+  func values(at x: Vector) -> [Double] { base.values(at: x) }
+
+  func gradient(at x: Vector, into g: inout Vector) {
+    base.gradient(at: x, into: &g)
+    guard case .gradient(let change) = fault.change else { return }
+    let stale = memory.exchange(g)
+    change(&g, stale, size)
+  }
+}
+
+private struct FaultyRegularizer: Regularizer {
+  let base: any Regularizer
+  let size: Double
+  let change: @Sendable (inout Vector, Vector, any Regularizer, Double) -> Void
+
+  var name: String { base.name }
+  var l1Weight: Double { base.l1Weight }
+  func value(at x: ArraySlice<Double>) -> Double { base.value(at: x) }
+  func addSubgradient(at x: Vector, to g: inout Vector) { base.addSubgradient(at: x, to: &g) }
+  func prox(_ x: inout Vector, steps: Vector) { change(&x, steps, base, size) }
+  func value(of x: Traced) -> Traced { base.value(of: x) }
+  func subgradient(of x: Traced) -> Traced { base.subgradient(of: x) }
+  func prox(of x: Traced, steps: Traced) -> Traced { base.prox(of: x, steps: steps) }
+}

@@ -1,0 +1,202 @@
+import Catalog
+import Engine
+public import Foundation
+public import Optimization
+import Storage
+
+/// Rules by name, ready to be verified.
+public enum CandidateCatalog {
+  /// A rule that can be asked for, with an option after a colon where it takes one.
+  public struct Entry: Sendable {
+    /// What it is asked for by.
+    public var name: String
+    /// What it is.
+    public var summary: String
+    /// The option after the colon, in words; nil if there is none.
+    public var option: String?
+    let make: @Sendable (_ option: Double?, _ weights: Weights?) throws -> any Candidate
+  }
+
+  /// Where weights come from.
+  public struct Weights: Sendable {
+    /// A safetensors file, or the name of a rule in `folder`.
+    public var checkpoint: String
+    /// The trained rules of the package.
+    public var folder: URL?
+
+    /// Names a checkpoint.
+    public init(checkpoint: String, folder: URL?) {
+      self.checkpoint = checkpoint
+      self.folder = folder
+    }
+  }
+
+  /// All built-in rules; a new one needs a line here.
+  public static let entries: [Entry] = [
+    Entry(
+      name: "gradient-descent", summary: "step 1/L", option: "factor on the step"
+    ) { factor, _ in
+      NativeCandidate(GradientDescent(stepRule: .instance, relaxation: factor ?? 1))
+    },
+    Entry(name: "heavy-ball", summary: "momentum on x", option: "momentum, 0.9 without") {
+      momentum, _ in
+      NativeCandidate(
+        MomentumDescent(.heavyBall, stepRule: .instance, momentum: momentum ?? 0.9))
+    },
+    Entry(
+      name: "nesterov", summary: "momentum before the gradient",
+      option: "momentum, 0.9 without"
+    ) { momentum, _ in
+      NativeCandidate(
+        MomentumDescent(.nesterov, stepRule: .instance, momentum: momentum ?? 0.9))
+    },
+    Entry(name: "proximal-gradient", summary: "ISTA", option: nil) { _, _ in
+      NativeCandidate(ProximalGradient())
+    },
+    Entry(name: "fista", summary: "proximal gradient with momentum", option: nil) { _, _ in
+      NativeCandidate(FISTA())
+    },
+    Entry(name: "subgradient-descent", summary: "steps 1/(L √k)", option: nil) { _, _ in
+      NativeCandidate(SubgradientDescent())
+    },
+    Entry(name: "adam", summary: "on subgradients", option: "step, 1e-3 without") { step, _ in
+      NativeCandidate(Adam(stepRule: .constant(step ?? 1e-3)))
+    },
+    Entry(name: "adam-hd", summary: "Adam that moves its step", option: "step, 1e-3 without") {
+      step, _ in
+      NativeCandidate(
+        Adam(stepRule: .constant(step ?? 1e-3), hyperDescent: Adam.HyperDescent(rate: 1e-7)))
+    },
+    Entry(name: "l-bfgs", summary: "the yardstick on smooth problems", option: nil) { _, _ in
+      NativeCandidate(LBFGS())
+    },
+    Entry(name: "CoordMathDNN", summary: "learned step scales (paper A)", option: nil) {
+      _, weights in
+      NativeCandidate(try coordMathDNN(weights))
+    },
+    Entry(name: "CoordMathLSTM", summary: "L2O-PA (paper B), from a checkpoint", option: nil) {
+      _, weights in
+      guard let weights, let folder = weights.folder else {
+        throw RuleError.unsupported(
+          setting: "CoordMathLSTM without a checkpoint", value: "verified",
+          accepted: "CoordMathLSTM@NAME with NAME in Fixtures/Trained, or a path without ending")
+      }
+      let trained = try weights.trainedRule(in: folder)
+      return NativeCandidate(trained.rule, name: "CoordMathLSTM-\(trained.record.variant)")
+    },
+    Entry(
+      name: "CoordBlackboxLSTM", summary: "L2O-DM, at its first weights or trained", option: nil
+    ) {
+      _, weights in
+      let stored = try weights?.parameters()
+      let isReference = stored?["lstm.weight_ih_l0"]?.shape.last == 2
+      let features = isReference ? CoordBlackboxLSTM.Features.reference : .paper
+      return NativeCandidate(
+        try CoordBlackboxLSTM(
+          hidden: stored?["linear.weight"]?.shape.last ?? 20, features: features,
+          parameters: stored ?? CoordBlackboxLSTM.initialParameters(features: features, seed: 1),
+          initialState: .zeros))
+    },
+    Entry(name: "RNNprop", summary: "at its first weights or trained", option: nil) { _, weights in
+      let stored = try weights?.parameters()
+      return NativeCandidate(
+        try RNNprop(
+          hidden: stored?["linear_out.weight"]?.shape.last ?? 20,
+          parameters: stored ?? RNNprop.initialParameters(seed: 1), initialState: .zeros))
+    },
+    Entry(
+      name: "LISTACPSSWOnly", summary: "16 layers for the suite's LASSO, or from a checkpoint",
+      option: nil
+    ) {
+      _, weights in
+      if let stored = try weights?.parameters() {
+        let layers = max(1, stored.names.count { $0.hasPrefix("W") })
+        return NativeCandidate(try LISTACPSSWOnly(layers: layers, parameters: stored))
+      }
+      // At its first weights, for the dictionary of the suite's LASSO.
+      guard
+        let problem = try ProblemSuite.families.first(where: { $0.name == "lasso" })?.problem()
+          .problem as? any LinearModelProblem
+      else { preconditionFailure("the suite has a LASSO") }
+      return NativeCandidate(
+        try LISTACPSSWOnly(
+          layers: 16,
+          parameters: initialWeights(for: problem)))
+    },
+  ]
+
+  /// The rule called `text`: NAME, NAME:OPTION, NAME@CHECKPOINT.
+  ///
+  /// - Throws: ``RuleError`` naming what is accepted, `StorageError` for a bad checkpoint.
+  public static func candidate(
+    _ text: String, trained folder: URL?, others: [any UpdateRule] = []
+  ) throws -> any Candidate {
+    let parts = text.split(separator: "@", maxSplits: 1).map(String.init)
+    let words = (parts.first ?? "").split(separator: ":", maxSplits: 1).map(String.init)
+    let name = words.first ?? ""
+    let weights = parts.count > 1 ? Weights(checkpoint: parts[1], folder: folder) : nil
+    if let rule = others.first(where: { $0.name == name }) { return candidate(rule) }
+    guard let entry = entries.first(where: { $0.name == name }) else {
+      throw RuleError.unsupported(
+        setting: "rule", value: "'\(name)'",
+        accepted: (entries.map(\.name) + others.map(\.name)).joined(separator: ", "))
+    }
+    var option: Double?
+    if words.count > 1 {
+      guard let number = Double(words[1]), number.isFinite, entry.option != nil else {
+        throw RuleError.unsupported(
+          setting: "option of \(name)", value: "'\(words[1])'",
+          accepted: entry.option.map { "a number: \($0)" } ?? "none")
+      }
+      option = number
+    }
+    return try entry.make(option, weights)
+  }
+
+  private static func initialWeights(for problem: some LinearModelProblem) throws -> Parameters {
+    try LISTACPSSWOnly.initialParameters(for: problem, layers: 16)
+  }
+
+  private static func candidate<R: UpdateRule>(_ rule: R) -> any Candidate {
+    NativeCandidate(rule)
+  }
+
+  private static func coordMathDNN(_ weights: Weights?) throws -> CoordMathDNN {
+    if let stored = try weights?.parameters() {
+      // Shapes are input by output, so the hidden widths are the second sides of all but the last.
+      let names = stored.names.filter { $0.hasPrefix("dnn.") }.sorted() + ["linear.weight"]
+      let widths = names.compactMap { stored[$0]?.shape.last }
+      guard !widths.isEmpty else { throw RuleError.missingParameter("linear.weight") }
+      let architecture = CoordMathDNN.Architecture(
+        widths: widths, learnsScale: stored["p_scale"] != nil)
+      return try CoordMathDNN(architecture: architecture, parameters: stored, stepRule: .instance)
+    }
+    let architecture = CoordMathDNN.Architecture(widths: [2, 64])
+    return try CoordMathDNN(
+      architecture: architecture,
+      parameters: CoordMathDNN.initialParameters(architecture, .qr, scale: 50, seed: 1),
+      stepRule: .instance)
+  }
+}
+
+extension CandidateCatalog.Weights {
+  /// The weights in the file, under PyTorch's names.
+  func parameters() throws -> Parameters {
+    var file = URL(fileURLWithPath: checkpoint)
+    if !FileManager.default.fileExists(atPath: file.path), let folder {
+      file = folder.appendingPathComponent(checkpoint).appendingPathExtension("safetensors")
+    }
+    let stored = try Safetensors.read(from: file).tensors
+    return Parameters(stored.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+  }
+
+  /// The trained rule with its record.
+  func trainedRule(in folder: URL) throws -> TrainedRule {
+    let path = URL(fileURLWithPath: checkpoint)
+    if FileManager.default.fileExists(atPath: path.appendingPathExtension("json").path) {
+      return try TrainedRule(
+        named: path.lastPathComponent, in: path.deletingLastPathComponent())
+    }
+    return try TrainedRule(named: checkpoint, in: folder)
+  }
+}

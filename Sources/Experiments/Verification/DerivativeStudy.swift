@@ -1,0 +1,124 @@
+import Catalog
+public import Checks
+import Engine
+import Foundation
+public import Optimization
+
+/// The derivatives of a learned rule: every block of weights, at the weights as they are and moved.
+public struct DerivativeStudy: Sendable {
+  /// The rule.
+  public var rule: any LearnedUpdateRule
+  /// Steps of the unrolled runs.
+  public var horizon: Int
+  /// Of the directions and of the moved weights.
+  public var seed: UInt64
+
+  /// What was found.
+  public struct Results: Sendable, Hashable, Codable {
+    /// Block by block.
+    public var checks: [CheckResult]
+    /// Errors of plain central differences against the step, with the rounding that they carry.
+    public var ladders: [Curve]
+    /// The largest relative difference of forward mode from g·v, over all directions tried.
+    public var forwardMode: Double?
+  }
+
+  /// Plans it.
+  public init(_ rule: any LearnedUpdateRule, horizon: Int = 20, seed: UInt64 = 1) {
+    self.rule = rule
+    self.horizon = horizon
+    self.seed = seed
+  }
+
+  /// Runs it on the smooth and, for rules with a proximal step, on a composite problem.
+  ///
+  /// - Throws: ``RuleError`` where the rule cannot be trained on them.
+  public func run(on problems: [SolvedProblem]) throws -> Results {
+    var results = Results(checks: [], ladders: [])
+    for solved in problems {
+      guard let problem = solved.problem as? Regression else { continue }
+      let start = Trial(NativeCandidate(GradientDescent()), on: solved, seed: seed)
+        .start(0, around: solved.minimisers[0])
+      for (place, parameters) in points() {
+        try check(
+          rule, at: parameters, place, on: problem, named: solved.name, from: start, &results)
+      }
+    }
+    return results
+  }
+
+  /// The weights as they are, and moved by a tenth of each block's size.
+  private func points() -> [(String, Parameters)] {
+    var moved = rule.parameters
+    var rng = SplitMix64(seed: seed)
+    for i in moved.tensors.indices {
+      let size = Vector(moved.tensors[i].elements).maxMagnitude
+      for j in moved.tensors[i].elements.indices {
+        moved.tensors[i].elements[j] += (size > 0 ? 0.1 * size : 0.01) * rng.normal()
+      }
+    }
+    return [("as given", rule.parameters), ("moved", moved)]
+  }
+
+  private func check(
+    _ rule: some LearnedUpdateRule, at parameters: Parameters, _ place: String,
+    on problem: Regression, named name: String, from start: Vector, _ results: inout Results
+  ) throws {
+    let horizon = horizon
+    // Tried once here, so that a rule that cannot be trained says so instead of trapping below.
+    let objective = try rule.metaObjective(
+      on: problem, from: start, horizon: horizon, loss: .last)
+    for block in [nil] + parameters.names.map(Optional.some) {
+      let subject = GradientCheck.Subject(
+        label: "\(rule.name) on \(name), \(place), \(block ?? "all weights")",
+        parameters: parameters, block: block, seed: seed
+      ) {
+        guard
+          let made = try? rule.metaObjective(
+            on: problem, from: start, horizon: horizon, loss: .last)
+        else { preconditionFailure("\(rule.name) trained a moment ago") }
+        return made
+      }
+      results.checks.append(GradientCheck().run(subject))
+    }
+    guard place == "moved" else { return }
+    ladder(objective, at: parameters, named: name, &results)
+  }
+
+  /// Central differences at steps from 1 down to 1e-12 against g·v, along one random direction.
+  private func ladder(
+    _ objective: any MetaObjective, at parameters: Parameters, named name: String,
+    _ results: inout Results
+  ) {
+    var gradient = parameters.zeros
+    let loss = objective.evaluate(parameters, gradient: &gradient).loss
+    var rng = SplitMix64(seed: seed)
+    var direction = parameters.zeros
+    for i in direction.tensors.indices {
+      for j in direction.tensors[i].elements.indices {
+        direction.tensors[i].elements[j] = rng.normal()
+      }
+    }
+    let size = direction.norm
+    for i in direction.tensors.indices {
+      for j in direction.tensors[i].elements.indices {
+        direction.tensors[i].elements[j] /= size
+      }
+    }
+    let exact = gradient.dot(direction)
+    guard exact != 0, exact.isFinite else { return }
+    let surrogate = objective.surrogate(at: parameters)
+    var errors = Curve("error on \(name)")
+    var noise = Curve("rounding on \(name)")
+    for exponent in stride(from: 0.0, through: -12, by: -0.5) {
+      let h = pow(10, exponent)
+      let up = surrogate.loss(at: parameters.moved(h, direction))
+      let down = surrogate.loss(at: parameters.moved(-h, direction))
+      errors.steps.append(h)
+      errors.values.append(abs((up - down) / (2 * h) - exact) / abs(exact))
+      noise.steps.append(h)
+      noise.values.append(loss.magnitude * .ulpOfOne / (h * abs(exact)))
+    }
+    results.ladders += [errors, noise]
+  }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import OptCheck
+
+/// `optcheck explain`.
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "Says what a check claims, measures, tolerates and cannot see.",
+    discussion: """
+      Example:
+        optcheck explain GC1
+      """)
+
+  @Argument(help: ArgumentHelp("The check's id, as `optcheck list` shows it.", valueName: "check"))
+  var check: String
+
+  @OptionGroup var common: CommonOptions
+
+  /// What is said.
+  struct Explanation: Encodable {
+    var id: String
+    var claim: String
+    var source: String
+    var tolerance: String?
+    var blindSpots: String?
+    var mutants: [String]
+    var cleanCases: [String]
+  }
+
+  func run() throws {
+    guard let found = allChecks.first(where: { $0.claim.id.lowercased() == check.lowercased() })
+    else {
+      throw UsageError(
+        "no check is called '\(check)'; accepted: "
+          + allChecks.map(\.claim.id).joined(separator: ", "))
+    }
+    Console(common).result(Self.explanation(of: found)) { it in
+      let lines: [(String, String?)] = [
+        ("claim", it.claim), ("source", it.source), ("tolerance", it.tolerance),
+        ("cannot see", it.blindSpots), ("must catch", it.mutants.joined(separator: "; ")),
+        ("must pass", it.cleanCases.joined(separator: "; ")),
+      ]
+      return
+        ([it.id]
+        + lines.compactMap { name, text in
+          text.map { "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + $0 }
+        }).joined(separator: "\n")
+    }
+  }
+
+  private static func explanation(of check: some Check) -> Explanation {
+    let trial = check as? any TrialCheck
+    return Explanation(
+      id: check.claim.id, claim: check.claim.title, source: check.claim.source,
+      tolerance: trial?.tolerance, blindSpots: trial?.blindSpots,
+      mutants: check.mutants.map(\.fault), cleanCases: check.cleanCases.map(\.name))
+  }
+}

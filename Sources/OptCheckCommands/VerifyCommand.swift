@@ -1,0 +1,262 @@
+import ArgumentParser
+import Datasets
+import ForeignRules
+import Foundation
+import OptCheck
+
+/// `optcheck verify`.
+struct VerifyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Checks fixed points, convergence, structure and derivatives of rules.",
+    discussion: """
+      RULE is a name of `optcheck list`, an option after a colon where it takes one, and weights after
+      an @: a safetensors file, or a name in Fixtures/Trained.
+
+      Examples:
+        optcheck verify gradient-descent fista
+        optcheck verify gradient-descent:2.1 --checks 'GC*'
+        optcheck verify CoordMathLSTM@coordmathlstm-pa-lasso
+        optcheck verify --external 'python3 my_rule.py'
+
+      Exits with 1 when a check is violated, with 3 when nothing is violated and nothing decided
+      (--strict: when anything is undecided).
+      """)
+
+  @Argument(help: ArgumentHelp("Rules.", valueName: "rule"))
+  var rules: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A command that speaks optcheck-1 on standard input and output; may be repeated.",
+      valueName: "command"))
+  var external: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Only checks whose id matches, such as 'FP*'; may be repeated.", valueName: "glob"))
+  var checks: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Only problems whose name matches; may be repeated.", valueName: "glob"))
+  var problems: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A problem of yours (M, y, rho) in safetensors, npz, CSV or .mat, instead of the suite.",
+      valueName: "file"))
+  var problem: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What that problem is: least-squares, lasso or logistic-l1.", valueName: "kind"),
+    transform: problemKind(named:))
+  var problemKind = ProblemFile.Kind.lasso
+
+  @Option(help: ArgumentHelp("Its weight, instead of the file's.", valueName: "x"))
+  var rho: Double?
+
+  @Option(help: ArgumentHelp("Seed of all starts.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "Steps of the rule, all checks together; by default about a minute's.", valueName: "steps"))
+  var budget: Int?
+
+  @Flag(help: "Exit with 3 when anything is undecided.")
+  var strict = false
+
+  @Option(help: ArgumentHelp("Folder for the reports.", valueName: "dir"))
+  var out = "Reports"
+
+  @Option(help: ArgumentHelp("Also write JUnit XML.", valueName: "file"))
+  var junit: String?
+
+  @Option(
+    help: ArgumentHelp("Seconds that a rule in another process may take for hello.", valueName: "s")
+  )
+  var helloTimeout = 120.0
+
+  @Option(help: ArgumentHelp("Seconds that it may take for any other line.", valueName: "s"))
+  var lineTimeout = 30.0
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let console = Console(common)
+    guard !rules.isEmpty || !external.isEmpty else {
+      throw UsageError(
+        "no rule to verify; accepted: "
+          + CandidateCatalog.entries.map(\.name).joined(separator: ", ") + ", --external COMMAND")
+    }
+    if let budget, budget < 1000 { throw UsageError("--budget \(budget); accepted: 1000 and up") }
+    let wanted = Selection(checks)
+    let chosen = conditionChecks.filter { wanted.matches($0.claim.id) }
+    guard !chosen.isEmpty || wanted.matches("G") else {
+      throw UsageError(
+        "--checks matches none of "
+          + (conditionChecks.map(\.claim.id) + ["G"]).joined(separator: ", "))
+    }
+    let ground = try ground()
+    let folder = try? PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
+    let named = try rules.map {
+      try CandidateCatalog.candidate(
+        $0, trained: folder, others: OptCheckCommand.registry.rules)
+    }
+    var records: [VerificationRecord] = []
+    for candidate in named {
+      records.append(try verify(candidate, on: ground, chosen, wanted, console))
+    }
+    for command in external {
+      let limits = ForeignRule.Limits(hello: helloTimeout, line: lineTimeout)
+      let rule = try ForeignRule(command: command, limits: limits)
+      defer { rule.close() }
+      records.append(try verify(rule, on: ground, chosen, wanted, console))
+    }
+    if records.count > 1 {
+      let table = ConditionTable(command: command, records: records)
+      let writer = try ReportWriter(
+        Report<ConditionTable>.conditions, into: URL(fileURLWithPath: out, isDirectory: true),
+        selection: .everything)
+      _ = try writer.write(table, record: .current)
+      console.note(writer.markdownFile.path)
+    }
+    if let junit {
+      try AtomicFile.write(Data(JUnit.text(records).utf8), to: URL(fileURLWithPath: junit))
+    }
+    console.result(records) { Self.table($0) }
+    try conclude(records)
+  }
+
+  /// The problems to check on.
+  private func ground() throws -> [SolvedProblem] {
+    if let problem {
+      return try UserProblem.solved(
+        URL(fileURLWithPath: problem), as: problemKind, rho: rho)
+    }
+    let selection = Selection(problems)
+    let suite = try ProblemSuite.standard().filter { selection.matches($0.name) }
+    guard !suite.isEmpty else {
+      throw UsageError(
+        "--problems matches none of " + ProblemSuite.families.map(\.name).joined(separator: ", "))
+    }
+    return suite
+  }
+
+  private func verify(
+    _ candidate: any Candidate, on ground: [SolvedProblem], _ chosen: [any TrialCheck],
+    _ wanted: Selection, _ console: Console
+  ) throws -> VerificationRecord {
+    let verification = Verification(
+      candidate, on: ground, checks: chosen, seed: seed, budget: budget)
+    console.note("\(candidate.name): \(ground.count) problems, \(verification.budget) steps")
+    let results = try verification.run { finding in
+      console.note(
+        "  \(finding.claim.id)  \(finding.verdict.name)"
+          + (finding.qualifier.map { " (\($0))" } ?? "") + ": \(finding.reason)")
+    }
+    for note in results.skipped { console.note("  note: \(note)") }
+    let (derivatives, reason) = try derivatives(of: candidate, ground, wanted)
+    if let derivatives {
+      console.note("  G  \(derivatives.verdict.name): \(derivatives.reason)")
+    }
+    let record = VerificationRecord(
+      command: command, verification: results, derivatives: derivatives,
+      noDerivatives: reason,
+      counterexamples: try counterexamples(candidate, results, chosen, console))
+    let report = Report<VerificationRecord>.verification(of: candidate.name)
+    let writer = try ReportWriter(
+      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: .everything)
+    _ = try writer.write(record, record: .current)
+    console.note("  \(writer.markdownFile.path)")
+    return record
+  }
+
+  private func derivatives(
+    of candidate: any Candidate, _ ground: [SolvedProblem], _ wanted: Selection
+  ) throws -> (DerivativeStudy.Results?, String) {
+    guard wanted.matches("G") else { return (nil, "not asked for") }
+    guard let rule = candidate.learnedRule else {
+      return (nil, "the rule has no weights that this process can see")
+    }
+    let pick = ["quadratic-rotated", "lasso"].filter {
+      $0 != "lasso" || candidate.oracles.contains(.prox)
+    }
+    let problems = ground.filter { pick.contains($0.name) }
+    guard !problems.isEmpty else { return (nil, "no problem for derivatives was chosen") }
+    do { return (try DerivativeStudy(rule, seed: seed).run(on: problems), "") } catch {
+      return (nil, "\(error)")
+    }
+  }
+
+  /// The smallest counterexample to every claim that is violated.
+  private func counterexamples(
+    _ candidate: any Candidate, _ results: Verification.Results, _ chosen: [any TrialCheck],
+    _ console: Console
+  ) throws -> [RuleCounterexample] {
+    guard problem == nil else { return [] }
+    let broken = results.findings.filter { $0.verdict == .violated }.map(\.claim.id)
+    return try chosen.filter { broken.contains($0.claim.id) }.compactMap { check in
+      let families = ProblemSuite.families.filter { Selection(problems).matches($0.name) }
+      return try Falsifier(
+        candidate, against: check, families: families.isEmpty ? ProblemSuite.families : families,
+        budget: 400_000, seed: seed
+      ).search()
+    }
+  }
+
+  private var command: String {
+    var words = ["optcheck verify"]
+    words += rules.isEmpty ? [] : rules
+    words += external.map { "--external '\($0)'" }
+    words += checks.map { "--checks '\($0)'" } + problems.map { "--problems '\($0)'" }
+    if let problem { words.append("--problem \(problem)") }
+    if seed != 1 { words.append("--seed \(seed)") }
+    if let budget { words.append("--budget \(budget)") }
+    return words.joined(separator: " ")
+  }
+
+  /// Rules by checks.
+  static func table(_ records: [VerificationRecord]) -> String {
+    let ids = records.first?.verification.findings.map(\.claim.id) ?? []
+    let marks: [Verdict: String] = [
+      .holds: "✓", .holdsVacuously: "○", .premiseFails: "△", .violated: "✗", .inconclusive: "?",
+      .notApplicable: "-",
+    ]
+    let width = max(4, records.map(\.verification.rule.count).max() ?? 0)
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    let columns = ids + ["G"]
+    let head = padded("rule", width) + columns.map { "  " + padded($0, 3) }.joined()
+    let rows = records.map { record in
+      let verdicts = Dictionary(record.verdicts, uniquingKeysWith: { a, _ in a })
+      return padded(record.verification.rule, width)
+        + columns.map { id in
+          "  " + padded(marks[verdicts[id] ?? .notApplicable] ?? "-", max(3, id.count))
+        }.joined()
+    }
+    return
+      ([head] + rows + [
+        "✓ holds, ○ holds vacuously, △ premise fails, ✗ violated, ? inconclusive, - not applicable"
+      ])
+      .joined(separator: "\n")
+  }
+
+  private func conclude(_ records: [VerificationRecord]) throws {
+    let verdicts = records.flatMap(\.verdicts).map(\.verdict)
+    if verdicts.contains(.violated) { throw Finding(status: .violated) }
+    let isOpen = verdicts.contains { $0 == .inconclusive || $0 == .premiseFails }
+    let isDecided = verdicts.contains { $0 == .holds || $0 == .holdsVacuously }
+    if !isDecided || (strict && isOpen) { throw Finding(status: .undecided) }
+  }
+}
+
+private func problemKind(named name: String) throws -> ProblemFile.Kind {
+  guard let kind = ProblemFile.Kind(rawValue: name) else {
+    throw ValidationError(
+      "accepted: \(ProblemFile.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+  }
+  return kind
+}

@@ -1,0 +1,2 @@
+// What a test of a rule needs, with one import.
+@_exported import OptCheck

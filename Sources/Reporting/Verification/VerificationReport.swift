@@ -1,0 +1,327 @@
+public import Checks
+public import Experiments
+import Foundation
+import Storage
+
+/// All that `optcheck verify` found about one rule.
+public struct VerificationRecord: Sendable, Hashable, Codable {
+  /// The version of this format.
+  public var schema = 1
+  /// The command that makes it again.
+  public var command: String
+  /// The conditions.
+  public var verification: Verification.Results
+  /// The derivatives; nil for rules without.
+  public var derivatives: DerivativeStudy.Results?
+  /// Why there are none; empty if there are.
+  public var noDerivatives: String
+  /// Where claims break, as small as they could be made.
+  public var counterexamples: [RuleCounterexample]
+
+  /// Puts the parts together.
+  public init(
+    command: String, verification: Verification.Results,
+    derivatives: DerivativeStudy.Results?, noDerivatives: String = "",
+    counterexamples: [RuleCounterexample] = []
+  ) {
+    self.command = command
+    self.verification = verification
+    self.derivatives = derivatives
+    self.noDerivatives = noDerivatives
+    self.counterexamples = counterexamples
+  }
+
+  /// Verdicts of all checks, derivatives as one.
+  public var verdicts: [(id: String, verdict: Verdict)] {
+    verification.findings.map { ($0.claim.id, $0.verdict) }
+      + (derivatives.map { [("G", $0.verdict)] } ?? [])
+  }
+}
+
+extension DerivativeStudy.Results {
+  /// Violated if any block is; holds if one does and none is violated.
+  public var verdict: Verdict {
+    if checks.contains(where: { $0.verdict == .violated }) { return .violated }
+    if checks.contains(where: { $0.verdict == .premiseFails }) { return .premiseFails }
+    return checks.contains { $0.verdict == .holds } ? .holds : .inconclusive
+  }
+
+  /// In one line.
+  public var reason: String {
+    let broken = checks.filter { $0.verdict == .violated }
+    if let first = broken.first {
+      return "\(broken.count) of \(checks.count) blocks, first \(first.subject): \(first.reason)"
+    }
+    let decided = checks.filter { $0.verdict == .holds }
+    let silent = checks.count - decided.count
+    return "\(decided.count) blocks agree with differences"
+      + (silent > 0 ? ", \(silent) have too little signal to tell" : "")
+  }
+}
+
+extension Report where Results == VerificationRecord {
+  /// The report on one rule, named after it.
+  public static func verification(of rule: String) -> Report {
+    Report(
+      name: "verify-\(fileName(of: rule))", title: "Is \(Markdown.literal(rule)) sound?",
+      sections: [
+        FindingsSection(), CounterexampleSection(), ConvergenceSection(), DisplacementSection(),
+        DerivativeSection(), TrialSection(), VerificationMachineSection(),
+      ],
+      encoded: { record, machine in
+        JSONFile.encoded(VerificationFile(record: record, machine: machine))
+      })
+  }
+
+  /// A name that is safe in a path: letters, digits, dots, dashes; all else is a dash.
+  public static func fileName(of rule: String) -> String {
+    let safe = rule.prefix(80).map { character in
+      character.isASCII && (character.isLetter || character.isNumber || ".-".contains(character))
+        ? character : "-"
+    }
+    let text = String(safe).trimmingCharacters(in: CharacterSet(charactersIn: ".-"))
+    return text.isEmpty ? "rule" : text
+  }
+}
+
+private struct VerificationFile: Encodable {
+  let record: VerificationRecord
+  let machine: RunRecord
+}
+
+/// The verdicts, one row for each check.
+struct FindingsSection: ReportSection {
+  let id = "findings"
+  let title = "Findings"
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    let results = context.results.verification
+    var table = Markdown.Table([
+      ("Check", .left), ("Claim", .left), ("Verdict", .left), ("Reason", .left),
+    ])
+    for finding in results.findings {
+      let verdict =
+        Markdown.verdict(finding.verdict.name) + (finding.qualifier.map { " (\($0))" } ?? "")
+      table.add([
+        finding.claim.id, finding.claim.title, verdict,
+        Markdown.literal(Markdown.shortened(finding.reason)),
+      ])
+    }
+    if let derivatives = context.results.derivatives {
+      table.add([
+        "G", "backpropagation gives the gradient", Markdown.verdict(derivatives.verdict.name),
+        Markdown.literal(derivatives.reason),
+      ])
+    } else {
+      table.add([
+        "G", "backpropagation gives the gradient", Number.dash,
+        Markdown.literal(context.results.noDerivatives),
+      ])
+    }
+    let scope =
+      "\(results.problems.count) problems, \(results.steps) steps of the rule, seed \(results.seed). "
+      + "`optcheck explain CHECK` says what a check measures and what it cannot see."
+    let skipped = results.skipped.map { "\nSkipped: \(Markdown.literal($0)).\n" }.joined()
+    return table.text + "\n" + scope + "\n" + skipped + "\n"
+      + Markdown.commands([context.results.command])
+  }
+}
+
+/// Counterexamples, small enough to read.
+struct CounterexampleSection: ReportSection {
+  let id = "counterexamples"
+  let title = "Counterexamples"
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    let found = context.results.counterexamples
+    guard !found.isEmpty else { return "None was found.\n" }
+    return found.map { example in
+      let rows = example.matrix.map { row in
+        "  " + row.map { Number.significant($0, digits: 6) }.joined(separator: "  ")
+      }
+      let lines =
+        ["M ="] + rows
+        + [
+          "y = " + list(example.target), "x0 = " + list(example.start),
+          "distance left after \(example.horizon) steps: \(Number.short(example.level))",
+        ]
+      return "**\(example.check)**, \(Markdown.literal(example.family)) in \(example.start.count) "
+        + "unknown\(example.start.count == 1 ? "" : "s"): "
+        + Markdown.literal(Markdown.shortened(example.reason)) + "\n\n```\n"
+        + lines.joined(separator: "\n") + "\n```\n"
+    }.joined(separator: "\n")
+  }
+
+  private func list(_ numbers: [Double]) -> String {
+    numbers.map { Number.significant($0, digits: 6) }.joined(separator: "  ")
+  }
+}
+
+/// A plot of the curves behind a group of checks, one line for each problem of the plain scale.
+private func curvePlot(
+  _ name: String, _ ids: String, title: String, y: String,
+  _ context: ReportContext<VerificationRecord>
+) -> NamedPlot? {
+  var series: [Plot.Series] = []
+  for finding in context.results.verification.findings where finding.claim.id.hasPrefix(ids) {
+    for trial in finding.trials {
+      // Memory checks see the same problems again, scaled data look alike.
+      guard let curve = trial.curves.first, !curve.name.contains("@"),
+        finding.claim.id != ids + "4", !curve.values.isEmpty
+      else { continue }
+      let floor = max(trial.result.numbers["floor"] ?? 0, 1e-17)
+      series.append(
+        .line(
+          curve.name, .cycled(series.count), x: curve.steps,
+          // What diverges leaves the picture, what is rounding stays at its foot.
+          y: curve.values.map { $0 > 1e6 ? .nan : max($0, floor / 100) }))
+    }
+  }
+  guard !series.isEmpty else { return nil }
+  return NamedPlot(
+    name,
+    Plot(
+      title: title, subtitle: "one line a problem; levels below the floor are rounding",
+      x: Plot.Axis("step k", unit: "1", scale: .logarithmic),
+      y: Plot.Axis(y, unit: "1", scale: .logarithmic), series: series))
+}
+
+/// The way to the minimisers.
+struct ConvergenceSection: ReportSection {
+  let id = "convergence"
+  let title = "Distance to a minimiser"
+
+  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
+    curvePlot(
+      "distance", "GC",
+      title: "Distance to a minimiser, \(Plot.literal(context.results.verification.rule))",
+      y: "distance / distance of x_0", context)
+  }
+
+  func plots(_ context: ReportContext<VerificationRecord>) -> [NamedPlot] {
+    plot(context).map { [$0] } ?? []
+  }
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    guard plot(context) != nil else { return "No convergence check applies.\n" }
+    return context.image("distance", "Distance to a minimiser against step, one line a problem")
+      + "The start shown is the worst of those tried.\n"
+  }
+}
+
+/// How far probes at minimisers lead away.
+struct DisplacementSection: ReportSection {
+  let id = "displacement"
+  let title = "Displacement at the minimiser"
+
+  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
+    curvePlot(
+      "displacement", "FP",
+      title: "Displacement at the minimiser, \(Plot.literal(context.results.verification.rule))",
+      y: "displacement / distance of x_0", context)
+  }
+
+  func plots(_ context: ReportContext<VerificationRecord>) -> [NamedPlot] {
+    plot(context).map { [$0] } ?? []
+  }
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    guard plot(context) != nil else { return "No fixed-point check applies.\n" }
+    return context.image(
+      "displacement", "Displacement of one step from a minimiser against k, one line a problem")
+      + "One step from x\\*, with the state that k steps of a run left and remembered iterates at x\\*.\n"
+  }
+}
+
+/// Derivative errors against the step of the differences.
+struct DerivativeSection: ReportSection {
+  let id = "derivatives"
+  let title = "Derivatives"
+
+  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
+    guard let ladders = context.results.derivatives?.ladders, !ladders.isEmpty else { return nil }
+    let series = ladders.enumerated().map { i, curve -> Plot.Series in
+      let hue = Plot.Hue.cycled(i / 2)
+      return i % 2 == 0
+        ? .line(curve.name, hue, x: curve.steps, y: curve.values)
+        : .dashed(curve.name, hue, x: curve.steps, y: curve.values)
+    }
+    return NamedPlot(
+      "derivatives",
+      Plot(
+        title: "Central differences against backpropagation",
+        subtitle: "dashed: what rounding of the loss leaves; the checks balance the two",
+        x: Plot.Axis("step h", unit: "1", scale: .logarithmic),
+        y: Plot.Axis("relative difference", unit: "1", scale: .logarithmic), series: series))
+  }
+
+  func plots(_ context: ReportContext<VerificationRecord>) -> [NamedPlot] {
+    plot(context).map { [$0] } ?? []
+  }
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    guard let derivatives = context.results.derivatives else {
+      return Markdown.literal(context.results.noDerivatives) + "\n"
+    }
+    var table = Markdown.Table([
+      ("Where", .left), ("Verdict", .left), ("Norm", .right), ("Error bar, relative", .right),
+      ("Worst, in error bars", .right),
+    ])
+    for check in derivatives.checks {
+      func number(_ key: String) -> String {
+        Number.orDash(check.numbers[key]) { Number.significant($0, digits: 3) }
+      }
+      table.add([
+        Markdown.literal(check.subject), Markdown.verdict(check.verdict.name),
+        number("gradientNorm"), number("resolution"), number("worstExcess"),
+      ])
+    }
+    let image =
+      plot(context) == nil
+      ? "" : context.image("derivatives", "Relative difference against step, with the noise floor")
+    return image + table.text
+  }
+}
+
+/// Every trial, folded.
+struct TrialSection: ReportSection {
+  let id = "trials"
+  let title = "Problem by problem"
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    context.results.verification.findings.filter { !$0.trials.isEmpty }.map { finding in
+      var table = Markdown.Table([
+        ("Problem", .left), ("Verdict", .left), ("Reason", .left), ("Steps", .right),
+      ])
+      for trial in finding.trials {
+        let result = trial.result
+        let problem = result.subject.components(separatedBy: " on ").last ?? result.subject
+        table.add([
+          Markdown.literal(problem),
+          Markdown.verdict(result.verdict.name) + (result.qualifier.map { " (\($0))" } ?? ""),
+          Markdown.literal(Markdown.shortened(result.reason)), "\(trial.steps)",
+        ])
+      }
+      return Markdown.details(
+        Markdown.html("\(finding.claim.id), \(finding.claim.title)"), table.text)
+    }.joined()
+  }
+}
+
+/// On what it ran.
+struct VerificationMachineSection: ReportSection {
+  let id = "machine"
+  let title = "Machine"
+
+  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    let record = context.record
+    var facts = Markdown.Table([("What", .left), ("Value", .left)])
+    for (name, value) in [
+      ("OptCheck", record.version), ("Commit", record.commit), ("Toolchain", record.toolchain),
+      ("OpenBLAS kernels", record.blasCore), ("Processor", record.processor),
+    ] {
+      facts.add([name, Markdown.literal(value)])
+    }
+    return facts.text
+  }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import OptCheck
+import Testing
+
+/// The conditions on real rules, whose truth is known.
+@Suite struct ConditionTests {
+  private static func suite(_ names: [String], seed: UInt64 = 1) -> [SolvedProblem] {
+    names.compactMap { name in
+      try? ProblemSuite.families.first { $0.name == name }?
+        .problem(ProblemFamily.Draw(seed: seed))
+    }
+  }
+
+  private func verdicts(
+    _ rule: some UpdateRule, _ problems: [SolvedProblem], budget: Int = 2_000_000
+  ) throws -> [String: Verdict] {
+    let results = try Verification(
+      NativeCandidate(rule), on: problems, budget: budget, starts: 3
+    ).run()
+    return Dictionary(
+      uniqueKeysWithValues: results.findings.map { ($0.claim.id, $0.verdict) })
+  }
+
+  private static let smooth = ["quadratic-n2-k10", "quadratic-wide", "huber", "logistic"]
+  private static let all =
+    smooth + ["lasso", "lasso-repeated", "non-negative", "simplex", "absolute"]
+
+  @Test(arguments: [0.1, 1, 1.5, 1.9, 1.99]) func stepsBelowTwoOverLAreNeverViolated(factor: Double)
+    throws
+  {
+    for seed in UInt64(1)...8 {
+      let found = try verdicts(
+        GradientDescent(stepRule: .instance, relaxation: factor),
+        Self.suite(Self.smooth, seed: seed))
+      #expect(!found.values.contains(.violated), "\(factor), seed \(seed): \(found)")
+      #expect(found["FP1"] == .holds)
+    }
+  }
+
+  @Test func stepsAboveTwoOverLDiverge() throws {
+    let found = try verdicts(
+      GradientDescent(stepRule: .instance, relaxation: 2.1), Self.suite(["quadratic-n2-k10"]))
+    #expect(found["GC1"] == .violated)
+    // At a minimiser the gradient is 0, whatever the step.
+    #expect(found["FP1"] == .holds)
+  }
+
+  @Test func proximalRulesKeepAllConditions() throws {
+    for found in [
+      try verdicts(ProximalGradient(), Self.suite(Self.all)),
+      try verdicts(FISTA(), Self.suite(Self.all)),
+      try verdicts(
+        MomentumDescent(.heavyBall, stepRule: .instance, momentum: 0.5), Self.suite(Self.all)),
+    ] {
+      for id in ["FP1", "FP2", "FP3", "GC1", "GC2", "GC3", "S1", "S2", "S3"] {
+        #expect(found[id] == .holds, "\(id): \(String(describing: found[id]))")
+      }
+      #expect(!found.values.contains(.violated))
+    }
+  }
+
+  @Test func aConstantStepOnSubgradientsDoesNotConverge() throws {
+    let problems = Self.suite(["absolute", "lasso"])
+    let adam = try verdicts(Adam(stepRule: .constant(1e-2)), problems)
+    #expect(adam["GC2"] == .violated && adam["GC3"] == .violated)
+    let constant = try verdicts(
+      SubgradientDescent(schedule: .constant), Self.suite(["absolute"]))
+    #expect(constant["GC2"] == .violated)
+    let shrinking = try verdicts(
+      SubgradientDescent(schedule: .inverseRoot), Self.suite(["absolute"]))
+    #expect(shrinking["GC2"] != .violated)
+  }
+
+  @Test func conditionsThatAreNotAboutTheRuleSaySo() throws {
+    let results = try Verification(
+      NativeCandidate(GradientDescent()), on: Self.suite(Self.all), budget: 400_000, starts: 1
+    ).run()
+    let off = results.findings.filter { $0.verdict == .notApplicable }.map(\.claim.id)
+    #expect(off == ["FP2", "FP3", "FP4", "GC2", "GC3", "GC4", "S2", "S3", "S4"])
+    #expect(results.findings.allSatisfy { !$0.reason.isEmpty })
+  }
+
+  /// Same seed, same verdicts and numbers, whatever the number of threads.
+  @Test func threadsChangeNothing() throws {
+    let runs = try [1, 2, 5].map { threads in
+      try Verification(
+        NativeCandidate(FISTA()), on: Self.suite(["quadratic-n2-k10", "lasso", "huber"]),
+        budget: 400_000, starts: 2, threads: threads
+      ).run()
+    }
+    #expect(runs[0] == runs[1] && runs[0] == runs[2])
+  }
+
+  /// The gradient check of trained rules goes with the verification of a learned rule.
+  @Test func derivativesOfALearnedRuleAreChecked() throws {
+    let network = RecurrentNetwork(hidden: 4)
+    let architecture = try #require(RecurrentParts.Architecture.variant("PA", network: network))
+    let rule = CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 3)))
+    let results = try DerivativeStudy(rule, horizon: 8).run(
+      on: Self.suite(["quadratic-rotated", "lasso"]))
+    #expect(results.verdict == .holds, "\(results.reason)")
+    #expect(results.ladders.count == 4)
+  }
+
+  @Test func counterexamplesAreSmall() throws {
+    let falsifier = Falsifier(
+      NativeCandidate(GradientDescent(stepRule: .instance, relaxation: 2.1)),
+      against: ConvergenceCheck(.smooth), budget: 400_000)
+    let found = try #require(try falsifier.search())
+    #expect(found.start.count == 1)
+    #expect(found == (try falsifier.search()))
+    let clean = Falsifier(
+      NativeCandidate(GradientDescent(stepRule: .instance)),
+      against: ConvergenceCheck(.smooth), families: [ProblemSuite.families[0]], budget: 200_000)
+    #expect(try clean.search() == nil)
+  }
+
+  /// One unit in a hundred of the power study.
+  @Test func aSampleOfPlantedFaultsIsCaught() throws {
+    let results = try PowerStudy(thinning: 100, cleanSeeds: 2).run()
+    #expect(!results.faults.isEmpty)
+    for unit in results.faults where unit.size >= 1e-2 {
+      #expect(!unit.caughtBy.isEmpty, "\(unit.rule), \(unit.fault), \(unit.size)")
+    }
+    #expect(results.clean.allSatisfy { $0.alarms.isEmpty })
+  }
+}
