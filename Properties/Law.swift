@@ -61,4 +61,4 @@ let caseFactor = ProcessInfo.processInfo.environment["OPTCHECK_CASES"].flatMap(I
 /// All laws; a new one needs a line here.
 let laws: [Law] =
   factorizationLaws + streamLaws + storageLaws + ruleLaws + evaluatorLaws + trainingLaws
-  + differenceLaws + proxLaws + problemLaws
+  + differenceLaws + proxLaws + problemLaws + classicalRuleLaws
