@@ -62,3 +62,4 @@ let caseFactor = ProcessInfo.processInfo.environment["OPTCHECK_CASES"].flatMap(I
 let laws: [Law] =
   factorizationLaws + streamLaws + storageLaws + ruleLaws + evaluatorLaws + trainingLaws
   + differenceLaws + proxLaws + problemLaws + classicalRuleLaws
+  + tapeLaws
