@@ -61,4 +61,5 @@ let caseFactor = ProcessInfo.processInfo.environment["OPTCHECK_CASES"].flatMap(I
 /// All laws; a new one needs a line here.
 let laws: [Law] =
   factorizationLaws + streamLaws + storageLaws + ruleLaws + evaluatorLaws + trainingLaws
-  + differenceLaws
+  + differenceLaws + proxLaws + problemLaws + classicalRuleLaws
+  + tapeLaws
