@@ -357,8 +357,8 @@ private let traceless = Law(
     let (learner, stranger) = drawn
     func look(_ count: Int) throws -> [UInt64] {
       let learner = try before(learner, count)
-      let iterates = try learner.objective().unroll(learner.parameters).iterates
-      return try learner.gradient().bits + iterates.flatMap { $0.elements.map(\.bitPattern) }
+      let run = try learner.objective().unroll(learner.parameters)
+      return try learner.gradient().bits + run.iterates.flatMap { $0.elements.map(\.bitPattern) }
     }
     let first = try look(0)
     _ = try stranger.gradient()

@@ -29,6 +29,9 @@ public final class ForeignRule: Candidate {
   public let precision: Precision
   public let dimension: Int?
   public let isDeterministic: Bool
+  /// Whether it leaves r to the oracle: a rule that says it needs a proximal operator and never asks
+  /// computes its own threshold from ρ, and knows of no constraint.
+  public let asksForProx: Bool
   public var speed: Double { 1 / 64.0 }
   public var isConcurrent: Bool { false }
 
@@ -47,13 +50,25 @@ public final class ForeignRule: Candidate {
     precision = hello.precision
     dimension = hello.dimension
     isDeterministic = hello.isDeterministic
+    let mayAsk = hello.oracles.contains(.prox)
+    let isShown = mayAsk && !hello.oracles.contains(.data)
+    asksForProx =
+      isShown ? try session.asksForProx(dimension: hello.dimension ?? 2) : mayAsk
     self.session = Mutex(session)
+  }
+
+  public func objection(to problem: any Problem) -> String? {
+    if let dimension, dimension != problem.dimension {
+      return "the rule fits \(dimension) unknowns only"
+    }
+    let isKnown = problem.regularizer is NoRegularizer || problem.regularizer.l1Weight > 0
+    return isKnown || asksForProx ? nil : "the rule never asks for the proximal operator of r"
   }
 
   public func start(
     on problem: any Problem, from start: Vector, seed: UInt64
   ) throws -> any CandidateRun {
-    let run = ForeignRun(self, problem, start)
+    let run = ForeignRun(problem, start, of: self)
     run.id = try withSession { try $0.reset(run, seed: seed, needsData: oracles.contains(.data)) }
     return run
   }
@@ -200,6 +215,21 @@ final class Session {
     return currentRun
   }
 
+  /// Whether two steps on a small problem with an l1 term bring a query for its proximal operator.
+  func asksForProx(dimension n: Int) throws -> Bool {
+    let log = OracleLog()
+    let problem = WatchedProblem(Touchstone(dimension: n), log)
+    let run = ForeignRun(problem, Vector([Double](repeating: 1, count: n)))
+    run.id = try reset(run, seed: 0, needsData: false)
+    for k in 1...2 {
+      let next = try step(run, from: run.x, gradient: nil, probe: false, settled: false)
+      // What is not finite is for the checks to say.
+      guard next.isFinite else { break }
+      run.accept(next, k)
+    }
+    return log.seen.contains(.prox)
+  }
+
   // MARK: Steps
 
   /// One step or probe of `run` from `x`, with all that the rule asks in between.
@@ -262,36 +292,55 @@ final class Session {
   }
 }
 
+/// F = ½ ‖x‖² + 0.1 ‖x‖₁.
+private struct Touchstone: Problem {
+  let name = "touchstone"
+  let dimension: Int
+  let smoothness = [1.0]
+  let minimumValue: Double? = 0
+  var regularizer: any Regularizer { L1Norm(weight: 0.1) }
+  func values(at x: Vector) -> [Double] {
+    [x.dot(x) / 2 + regularizer.value(at: x.elements[...])]
+  }
+  func gradient(at x: Vector, into g: inout Vector) { g = x }
+}
+
 /// A run of a ``ForeignRule``.
 final class ForeignRun: CandidateRun {
-  private let rule: ForeignRule
+  private let rule: ForeignRule?
   let problem: any Problem
   private(set) var x: Vector
   private(set) var count = 0
   var id = 0
 
-  init(_ rule: ForeignRule, _ problem: any Problem, _ start: Vector) {
+  init(_ problem: any Problem, _ start: Vector, of rule: ForeignRule? = nil) {
     self.rule = rule
     self.problem = problem
     x = start
   }
 
-  func advance() throws {
-    x = try rule.withSession {
-      try $0.step(self, from: x, gradient: nil, probe: false, settled: false)
+  /// Takes `next` for the iterate of step `k`.
+  func accept(_ next: Vector, _ k: Int) { (x, count) = (next, k) }
+
+  private func step(
+    from point: Vector, gradient: Vector?, probe: Bool, settled: Bool
+  ) throws -> Vector {
+    guard let rule else { preconditionFailure("the run belongs to no rule") }
+    let next = try rule.withSession {
+      try $0.step(self, from: point, gradient: gradient, probe: probe, settled: settled)
     }
-    count += 1
-    guard x.isFinite else { throw CandidateError.nonFinite(step: count) }
+    guard next.isFinite else { throw CandidateError.nonFinite(step: count + 1) }
+    return next
+  }
+
+  func advance() throws {
+    accept(try step(from: x, gradient: nil, probe: false, settled: false), count + 1)
   }
 
   func probe(
     at point: Vector, gradient: Vector?, settled: Bool, steps: Int
   ) throws -> [Vector] {
     precondition(steps == 1, "a rule in another process is probed one step deep")
-    let next = try rule.withSession {
-      try $0.step(self, from: point, gradient: gradient, probe: true, settled: settled)
-    }
-    guard next.isFinite else { throw CandidateError.nonFinite(step: count + 1) }
-    return [next]
+    return [try step(from: point, gradient: gradient, probe: true, settled: settled)]
   }
 }

@@ -46,9 +46,9 @@ struct PowerCommand: AsyncParsableCommand {
       thinning: part, cleanSeeds: 12, file: kept, seed: seed)
     let interruption = Interruption()
     var bar = ProgressBar("power", total: 1000, on: console)
-    let results = try study.run(isCancelled: { interruption.isRequested }) { done, total, what in
-      bar.update(done * 1000 / max(total, 1), what)
-    }
+    let results = try study.run(
+      isCancelled: { interruption.isRequested },
+      progress: { done, total, what in bar.update(done * 1000 / max(total, 1), what) })
     bar.finish()
     guard !interruption.isRequested else { throw Finding(status: .interrupted) }
     let derivatives = try DerivativePower.measured(

@@ -2,8 +2,10 @@ import Engine
 import Foundation
 public import Optimization
 
-/// D1 for proximal steps: x⁺ = prox_{r,p}(x - p ∇f(x)) with 0 < p < 2/L falls by
-/// Σⱼ (1/pⱼ - L/2) (x⁺ⱼ - xⱼ)² at least. Without r it is D1 with p read off the step.
+/// D1 for proximal steps: every one falls by the certified amount.
+///
+/// x⁺ = prox_{r,p}(x - p ∇f(x)) with 0 < p < 2/L falls by Σⱼ (1/pⱼ - L/2) (x⁺ⱼ - xⱼ)² at least. Without
+/// r it is D1 with p read off the step.
 ///
 /// p is taken from the rule's own call of the proximal operator; a call from another point than
 /// x - p ∇f(x) means that the rule is of another form, which is no fault.

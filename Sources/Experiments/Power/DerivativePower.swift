@@ -45,6 +45,14 @@ public struct DerivativePower: Sendable, Hashable, Codable {
     let alarms = first.count { $0.error > $0.bar }
     let inside = bars.count { $0.error <= $0.bar }
     let ratios = bars.map { $0.bar / max($0.error, .leastNormalMagnitude) }.sorted()
+    let list = zip(settings, outcomes).compactMap { setting, outcome -> String? in
+      guard let worst = outcome.bars.filter({ $0.error > $0.bar }).max(by: { $0.error < $1.error })
+      else { return nil }
+      return String(
+        format: "T = %d, e = %g, W_L = %g, seed %d: error %.2e, bar %.2e, slope %.2e",
+        setting.horizon, setting.e, setting.last, Int(setting.seed), worst.error, worst.bar,
+        outcome.slope)
+    }
     let median = ratios.isEmpty ? .nan : ratios[ratios.count / 2]
     let most = outcomes.map(\.evaluations).max() ?? 0
     progress("G4: Taylor orders")
@@ -83,7 +91,8 @@ public struct DerivativePower: Sendable, Hashable, Codable {
         "CoordMathDNN of width 1024 on one instance with d = 32, b = 20; T in 20, 100; e in 1, 50; W_L "
         + "normal of size 0, 1e-4, 1e-3; \(seeds) seeds; \(directions) Gaussian directions of unit norm over "
         + "all weights each. The truth is g·v by backpropagation, itself held against forward mode in G2 and "
-        + "against the authors' gradients by `optcheck replay`.")
+        + "against the authors' gradients by `optcheck replay`."
+        + (list.isEmpty ? "" : "\n\nOutside their bars:\n\n" + list.map { "- \($0)\n" }.joined()))
   }
 
   /// One derivative of the published setting.
@@ -96,6 +105,7 @@ public struct DerivativePower: Sendable, Hashable, Codable {
     struct Outcome: Sendable {
       var bars: [(error: Double, bar: Double)] = []
       var evaluations = 0
+      var slope = 0.0
       var taylorCorrect = Verdict.inconclusive
       var taylorWrong = Verdict.inconclusive
     }
@@ -137,6 +147,7 @@ public struct DerivativePower: Sendable, Hashable, Codable {
         result.bars.append((abs(difference.slope.value - truth), difference.slope.error))
         result.evaluations = max(result.evaluations, difference.evaluations)
         if k == 0 {
+          result.slope = truth
           let order = TaylorOrder(of: f, value: loss, difference: difference)
           result.taylorCorrect = order.verdict(slope: truth)
           result.taylorWrong = order.verdict(slope: 1.01 * truth)

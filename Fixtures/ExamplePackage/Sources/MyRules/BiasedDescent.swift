@@ -1,7 +1,8 @@
 import OptCheck
 
-/// Gradient descent with a mistake: it adds 1e-4 to the first coordinate, so that no minimiser is a
-/// fixed point and no run arrives. It is here to show what a failure looks like.
+/// Gradient descent with a mistake, to show what a failure looks like.
+///
+/// It adds 1e-4 to the first coordinate, so that no minimiser is a fixed point and no run arrives.
 public struct BiasedDescent: UpdateRule {
   public let name = "biased-descent"
 
