@@ -330,7 +330,7 @@ KERNEL void OC(layer_backward)(const oc_layer *in, const double *hbar, const dou
         size_t s = unit & 1, place = j + 8 * (size_t)v, at = unit * in->stride + place;
         size_t lanes = in->columns - place;
         vec c = OC(load_lanes)(in->c + at, lanes), h = OC(load_lanes)(hbar + at, lanes);
-        if (above) h += OC(load)(above + unit * width + place);
+        if (above) h += OC(load_lanes)(above + unit * width + place, lanes);
         OC(gates) y =
           OC(gates_of)(sums[s][v], sums[2 + s][v], sums[4 + s][v], sums[6 + s][v], c);
         vec total = OC(load_lanes)(cbar + at, lanes) + h * y.o * (1.0 - y.t * y.t);

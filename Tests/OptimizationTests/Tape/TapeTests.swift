@@ -74,6 +74,19 @@ struct DerivativeTrial {
     }
   }
 
+  /// Scratch is not cleared, and what is in it must not matter: 0 times NaN is NaN.
+  @Test(arguments: TapeOperation.all)
+  func nothingIsReadBeforeItIsWritten(_ operation: TapeOperation) {
+    let clean = DerivativeTrial(operation, seed: 1)
+    // Eight megabytes full of NaN that the next to ask for memory will get; the last block
+    // keeps the heap from being handed back.
+    var blocks = (0..<128).map { _ in [Double](repeating: .nan, count: 8000) }
+    let last = [Double](repeating: 1, count: 8000)
+    blocks.removeAll()
+    let again = DerivativeTrial(operation, seed: 1)
+    #expect(again.forward == clean.forward && again.reverse == clean.reverse && last[0] == 1)
+  }
+
   @Test func plantedFaultsAreSeen() {
     func trial(_ operation: ScaledProduct) -> DerivativeTrial {
       DerivativeTrial(
