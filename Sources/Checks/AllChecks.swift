@@ -11,6 +11,7 @@ public let allChecks: [any Check] =
     LossAlignmentCheck(),
     TrainingBoundCheck(),
     TrainingRateCheck(),
+    ObjectiveCheck(),
   ] + conditionChecks.map { $0 as any Check }
 
 /// What a check said about one of its own cases.

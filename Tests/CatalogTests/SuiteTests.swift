@@ -17,6 +17,15 @@ import Testing
     }
   }
 
+  /// The check that users run on their own problems says so too: four seeds, no false alarm.
+  @Test(arguments: all.indices) func theProblemsAreWhatTheySay(_ i: Int) {
+    for seed in UInt64(1)...4 {
+      let result = ObjectiveCheck().run(ObjectiveCheck.Subject(Self.all[i], seed: seed))
+      let isSmooth = Self.all[i].kind != .nonsmooth
+      #expect(result.verdict == (isSmooth ? .holds : .notApplicable), "\(result)")
+    }
+  }
+
   /// Independent of the way the minimisers were found: no point near or far has a lower value.
   @Test(arguments: all.indices) func nothingIsLowerThanTheMinimum(_ i: Int) {
     let solved = Self.all[i]

@@ -174,7 +174,8 @@ public struct ProximalDescentCheck: TrialCheck {
         Trial(NativeCandidate(rule), on: SmallComposite.composite))
     }
     var lying = SmallComposite.composite
-    lying.problem = LyingProblem(base: SmallComposite.composite.problem)
+    lying.problem = AlteredProblem(
+      base: SmallComposite.composite.problem, changeGradient: { _, g in g[0].negate() })
     return [
       mutant(
         "steps of 2.1/L", size: 0.05, expected: .holdsVacuously,
@@ -195,20 +196,5 @@ public struct ProximalDescentCheck: TrialCheck {
         Trial(
           NativeCandidate(PlainDescent()), on: DiagonalQuadratic(dimension: 3, seed: 4).solved)),
     ]
-  }
-}
-
-/// A problem whose first partial derivative has the wrong sign.
-private struct LyingProblem: Problem {
-  let base: any Problem
-  var name: String { base.name }
-  var dimension: Int { base.dimension }
-  var smoothness: [Double] { base.smoothness }
-  var minimumValue: Double? { base.minimumValue }
-  var regularizer: any Regularizer { base.regularizer }
-  func values(at x: Vector) -> [Double] { base.values(at: x) }
-  func gradient(at x: Vector, into g: inout Vector) {
-    base.gradient(at: x, into: &g)
-    g[0].negate()
   }
 }
