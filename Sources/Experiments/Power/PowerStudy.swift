@@ -43,6 +43,8 @@ public struct PowerStudy: Sendable {
     public var violated: Int
     public var undecided: Int
     public var cells: Int
+    /// Cells in which the fault is known to break the claim, by verdict; nil where none is known.
+    public var certain: [String: Int]?
 
     var key: String { "\(rule)/\(fault)/\(size)" }
   }
@@ -153,7 +155,7 @@ public struct PowerStudy: Sendable {
   private func work() throws -> [Work] {
     let suite = try ProblemSuite.families.filter { Self.families.contains($0.name) }
       .map { try $0.problem() }
-    return ruleFaults(on: suite) + derivativeFaults() + cleanRuns()
+    return ruleFaults(on: suite) + derivativeFaults() + ownFaults() + cleanRuns()
   }
 
   // MARK: Rules
@@ -166,10 +168,13 @@ public struct PowerStudy: Sendable {
           return Work(key: key) { [seed] in
             func faulty(_ rule: some UpdateRule) -> any Candidate {
               NativeCandidate(
-                FaultyRule(base: rule, fault: fault, size: size), name: rule.name)
+                FaultyRule(
+                  base: rule, fault: fault, size: size,
+                  needs: base.hasProx ? [.gradient, .prox] : [.gradient]), name: rule.name)
             }
             let results = try Verification(
-              faulty(base.rule), on: suite, seed: seed, budget: 3_000_000, starts: 2, threads: 1
+              faulty(base.rule), on: fault.ground(suite, size: size), seed: seed,
+              budget: 3_000_000, starts: 2, threads: 1
             ).run()
             let cells = results.findings.flatMap(\.trials).map(\.result)
             return .fault(
@@ -177,11 +182,26 @@ public struct PowerStudy: Sendable {
                 rule: base.rawValue, fault: fault.name, place: fault.place.rawValue, size: size,
                 caughtBy: results.findings.filter { $0.verdict == .violated }.map(\.claim.id),
                 violated: cells.count { $0.verdict == .violated },
-                undecided: cells.count { $0.verdict == .inconclusive }, cells: cells.count))
+                undecided: cells.count { $0.verdict == .inconclusive }, cells: cells.count,
+                certain: Self.certain(fault, size, cells, on: suite)))
           }
         }
       }
     }
+  }
+
+  /// The verdicts of the cells that `fault` is known to break: on smooth problems, at sizes well
+  /// above the level at which a run counts as arrived.
+  private static func certain(
+    _ fault: RuleFault, _ size: Double, _ cells: [CheckResult], on suite: [SolvedProblem]
+  ) -> [String: Int]? {
+    guard !fault.breaks.isEmpty, size >= 1e-4 else { return nil }
+    let smooth = Set(suite.filter { $0.kind == .smooth }.map(\.name))
+    let those = cells.filter { cell in
+      fault.breaks.contains { cell.claim.id.hasPrefix($0) }
+        && smooth.contains { cell.subject.hasSuffix(" on " + $0) }
+    }
+    return Dictionary(grouping: those, by: \.verdict.name).mapValues(\.count)
   }
 
   // MARK: Derivatives
@@ -250,6 +270,57 @@ public struct PowerStudy: Sendable {
           }
         }
       }
+    }
+  }
+
+  // MARK: Initialisation, training, problems
+
+  /// The mutants that checks of weights, trainings and problems ship, and their clean cases.
+  private func ownFaults() -> [Work] {
+    allChecks.filter { !($0 is any TrialCheck) }.flatMap { ownFaults(of: $0) }
+  }
+
+  private func ownFaults(of check: some Check) -> [Work] {
+    let id = check.claim.id
+    let place = Self.place(of: id)
+    // What no verdict is due on is a hard case, not a fault.
+    let faults = check.mutants.indices.filter { check.mutants[$0].expected != .inconclusive }
+    let rule = "cases of \(id)"
+    return faults.map { i in
+      let (fault, size) = (check.mutants[i].fault, check.mutants[i].size)
+      return Work(key: "\(rule)/\(fault)/\(size)") {
+        let mutant = check.mutants[i]
+        let verdict = check.run(mutant.subject).verdict
+        let isCaught = verdict == .violated || verdict == .premiseFails
+        return .fault(
+          FaultUnit(
+            rule: rule, fault: fault, place: place, size: size, caughtBy: isCaught ? [id] : [],
+            violated: isCaught ? 1 : 0, undecided: verdict == .inconclusive ? 1 : 0, cells: 1))
+      }
+    } + [
+      Work(key: "clean/\(rule)/\(seed)") { [seed] in
+        let results = check.cleanCases.filter { $0.expected == .holds }.map {
+          check.run($0.subject)
+        }
+        return .clean(
+          CleanUnit(
+            rule: rule, seed: seed,
+            verdicts: Dictionary(grouping: results, by: \.verdict.name).mapValues(\.count),
+            alarms: results.filter { $0.verdict == .violated }.map(\.reason)))
+      }
+    ]
+  }
+
+  /// Where the faults of a check sit.
+  private static func place(of id: String) -> String {
+    switch id {
+    case "I1", "I2", "I3", "I4": "initialisation"
+    case "T3", "T4", "D3": "trainer"
+    case "D1", "D2": "descent step"
+    case "F": "problem"
+    case "PROX": "prox"
+    case "S5", "S6": "scheme"
+    default: "derivative"
     }
   }
 

@@ -39,15 +39,33 @@ public struct RuleFault: Sendable {
     case prox(
       @Sendable (_ x: inout Vector, _ steps: Vector, _ base: any Regularizer, _ size: Double) ->
         Void)
-    /// On L.
+    /// On the L that the rule is told.
     case smoothness(@Sendable (_ l: Double, _ size: Double) -> Double)
+    /// On the L that everyone is told.
+    case declaration(@Sendable (_ l: Double, _ size: Double) -> Double)
   }
+
+  /// The families of conditions that it breaks on every smooth problem, whatever the rule.
+  ///
+  /// A step that never ends where it should moves off every minimiser; a sum of steps that is finite
+  /// reaches no point but those near the start; a coordinate that stands still stays wrong.
+  public var breaks: [String] { Self.certainly[name] ?? [] }
+
+  private static let certainly: [String: [String]] = [
+    "bias on every coordinate": ["FP", "GC"], "bias on the first coordinate": ["FP", "GC"],
+    "bias on the last coordinate": ["FP", "GC"],
+    "bias that settles at a constant": ["FP", "GC"], "noise": ["GC"],
+    "the first coordinate stands still": ["GC"], "the last coordinate stands still": ["GC"],
+    "steps sum up: 1/k²": ["GC"], "steps sum up: 0.9ᵏ": ["GC"], "moves the wrong way": ["GC"],
+    "not a number at step 60": ["GC"], "sign of the gradient": ["GC"],
+    "gradient with a term missing": ["FP", "GC"],
+  ]
 
   private static let everySize = [1, 1e-2, 1e-4, 1e-6]
 
   /// All faults; a new one needs an entry here.
   public static let all: [RuleFault] = [
-    RuleFault("bias on every coordinate", .iterate, everySize) { _, x, _, s in
+    RuleFault("bias on every coordinate", .iterate, everySize + [1e-8]) { _, x, _, s in
       for j in 0..<x.count { x[j] += s }
     },
     RuleFault("bias on the first coordinate", .iterate, everySize) { _, x, _, s in x[0] += s },
@@ -57,7 +75,7 @@ public struct RuleFault: Sendable {
     RuleFault("bias that settles at a constant", .iterate, everySize) { _, x, k, s in
       x[0] += s * (1 + 1 / Double(k))
     },
-    RuleFault("weights decay", .iterate, everySize) { _, x, _, s in x.scale(by: 1 - 0.5 * s) },
+    RuleFault("weights decay", .iterate, everySize + [1e-8]) { _, x, _, s in x.scale(by: 1 - 0.5 * s) },
     RuleFault("noise", .iterate, everySize) { _, x, k, s in
       var rng = SplitMix64(seed: 77).derived(k)
       for j in 0..<x.count { x[j] += s * rng.normal() }
@@ -146,7 +164,9 @@ public struct RuleFault: Sendable {
       x[x.count - 1] = last
     },
     RuleFault("1/L is dropped", .problem, smoothness: { _, _ in 0.01 }),
-    RuleFault("L is too small", .problem, [1, 0.1], smoothness: { l, s in l / (2.05 + s) }),
+    // Heavy ball with momentum ½ still converges with steps of 3/L.
+    RuleFault("L is too small", .problem, [1, 0.1], smoothness: { l, s in l / (3.05 + s) }),
+    RuleFault("L is declared too small", .problem, [0.5, 0.1], declaration: { l, s in l / (1 + s) }),
   ]
 
   private init(
@@ -178,6 +198,13 @@ public struct RuleFault: Sendable {
   }
 
   private init(
+    _ name: String, _ place: Place, _ sizes: [Double],
+    declaration: @escaping @Sendable (Double, Double) -> Double
+  ) {
+    self.init(name, place, sizes, false, .declaration(declaration))
+  }
+
+  private init(
     _ name: String, _ place: Place, _ sizes: [Double], _ needsProx: Bool, _ change: Change
   ) {
     self.name = name
@@ -188,11 +215,39 @@ public struct RuleFault: Sendable {
   }
 }
 
+extension RuleFault {
+  /// The problems that a faulty rule is checked on: as they are, unless the fault is in what they say.
+  func ground(_ suite: [SolvedProblem], size: Double) -> [SolvedProblem] {
+    guard case .declaration(let change) = change else { return suite }
+    return suite.map { solved in
+      var twin = solved
+      twin.problem = DeclaredProblem(
+        base: solved.problem, smoothness: solved.problem.smoothness.map { change($0, size) })
+      return twin
+    }
+  }
+}
+
+/// A problem that says another L.
+private struct DeclaredProblem: Problem {
+  let base: any Problem
+  let smoothness: [Double]
+
+  var name: String { base.name }
+  var dimension: Int { base.dimension }
+  var minimumValue: Double? { base.minimumValue }
+  var regularizer: any Regularizer { base.regularizer }
+  func values(at x: Vector) -> [Double] { base.values(at: x) }
+  func gradient(at x: Vector, into g: inout Vector) { base.gradient(at: x, into: &g) }
+}
+
 /// A rule with a fault planted in it.
 struct FaultyRule<Base: UpdateRule>: UpdateRule {
   let base: Base
   let fault: RuleFault
   let size: Double
+  /// What the rule says that it asks for, whether the fault lets it or not.
+  var needs: Set<Oracle>?
 
   var name: String { "\(base.name) with \(fault.name), \(size)" }
 
@@ -219,7 +274,7 @@ struct FaultyRule<Base: UpdateRule>: UpdateRule {
     base.settle(&state.base, at: x)
   }
 
-  var oracles: Set<Oracle>? { base.oracles }
+  var oracles: Set<Oracle>? { needs ?? base.oracles }
 }
 
 /// The last gradients that a rule was given, within one step.

@@ -19,6 +19,11 @@ extension PowerStudy.Results {
     }
   }
 
+  /// Cells that a fault is known to break, by verdict.
+  var certainVerdicts: [String: Int] {
+    faults.compactMap(\.certain).reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+  }
+
   /// All clean cells, and those that were called violated.
   public var falseAlarms: (cells: Int, alarms: Int) {
     (cleanVerdicts.values.reduce(0, +), clean.reduce(0) { $0 + $1.alarms.count })
@@ -102,6 +107,15 @@ struct PowerSummarySection: ReportSection {
       "\(percent(holds, cells)) hold, \(percent(open, cells)) inconclusive",
       met(holds * 10 >= 9 * cells && open * 10 <= cells),
     ])
+    let certain = study.certainVerdicts
+    let broken = certain.values.reduce(0, +)
+    let found = certain["violated"] ?? 0
+    table.add([
+      "G5", "cells that a fault is known to break: at least 95 % violated",
+      "\(found) of \(broken) (\(percent(found, broken))), "
+        + "\(percent(certain["inconclusive"] ?? 0, broken)) inconclusive",
+      met(found * 100 >= 95 * broken),
+    ])
     if let derivatives = context.results.derivatives {
       for row in derivatives.rows {
         table.add([row.target, row.what, row.figure, met(row.isMet)])
@@ -123,11 +137,17 @@ struct PowerMatrixSection: ReportSection {
     let faults = context.results.study.faults
     let ids = Set(faults.flatMap(\.caughtBy)).sorted()
     var checks = Markdown.Table(
-      "Check", numbers: ["caught", "alone", "smallest size"])
+      "Check", numbers: ["caught", "alone", "alone with its siblings", "smallest size"])
+    // FP1 to FP4 ask the same of four kinds of problems.
+    func family(_ id: String) -> String {
+      ["FP", "GC", "S"].first { id.hasPrefix($0) && id.dropFirst($0.count).allSatisfy(\.isNumber) }
+        ?? id
+    }
     for id in ids {
       let own = faults.filter { $0.caughtBy.contains(id) }
       checks.add([
         id, "\(own.count)", "\(own.count { $0.caughtBy == [id] })",
+        "\(own.count { Set($0.caughtBy.map(family)) == [family(id)] })",
         Number.orDash(own.map(\.size).min()) { Number.short($0) },
       ])
     }
