@@ -109,6 +109,8 @@ struct TrainingProgram {
 
   private func trainOnFixedBatch() throws {
     let run = try TrainingJob(settings)
+    let clock = ContinuousClock()
+    let begin = clock.now
     if isResuming, !Checkpoint.exists(in: run.folder) {
       console.note("note: \(run.folder.relativePath) holds no checkpoint; starting from step 0")
     }
@@ -126,6 +128,13 @@ struct TrainingProgram {
       })
     bar?.finish()
     try saveArrays(["train_loss": state.losses], in: run.folder)
+    if state.isFinished(run.plan) {
+      // A thousand losses tell how it went.
+      let thinning = max(1, state.losses.count / 1000)
+      try saveRecord(
+        of: run.rule, beside: run.weightsFile, clock.now - begin,
+        stride(from: 0, to: state.losses.count, by: thinning).map { state.losses[$0] })
+    }
     try report(
       state.losses, planned: run.plan.stepCount, stop: state.stop,
       isFinished: state.isFinished(run.plan), in: run.folder)
@@ -169,6 +178,8 @@ struct TrainingProgram {
     let job = try RecurrentTrainingJob(settings)
     let planned = job.count * job.plan.segmentCount
     let interruption = Interruption()
+    let clock = ContinuousClock()
+    let begin = clock.now
     var bar: ProgressBar?
     let state = try job.run(
       resuming: isResuming, isInterrupted: { interruption.isRequested },
@@ -183,9 +194,43 @@ struct TrainingProgram {
     try saveEvents(
       ["train_loss": state.losses, "validation": state.validations.map(\.value)],
       in: job.folder)
+    if job.isFinished(state) {
+      let count = job.plan.segmentCount
+      let losses = stride(from: 0, to: state.losses.count - count + 1, by: count).map {
+        state.losses[$0..<($0 + count)].reduce(0, +) / Double(count)
+      }
+      try saveRecord(
+        of: job.rule, beside: job.weightsFile, clock.now - begin, losses, state.validations)
+    }
     try report(
       state.losses, planned: planned, stop: state.stop, isFinished: job.isFinished(state),
       in: job.folder)
+  }
+
+  /// Puts where weights come from beside them; `verify` reads it.
+  private func saveRecord(
+    of rule: any LearnedUpdateRule, beside weights: URL, _ time: Duration, _ losses: [Double],
+    _ validations: [TruncatedTraining.Validation] = []
+  ) throws {
+    let (parts, machine) = (time.components, RunRecord.current)
+    let record = TrainedRule.record(
+      of: rule, problem: try settings.problemInWords, command: commandLine,
+      seed: UInt64(try settings.integer("seed")), commit: machine.commit,
+      machine:
+        "\(machine.processor), \(machine.cores) cores, OpenBLAS \(machine.blasCore) kernels",
+      date: String(Date().ISO8601Format().prefix(10)),
+      seconds: (Double(parts.seconds) + Double(parts.attoseconds) / 1e18).rounded(),
+      losses: losses, validations: validations)
+    try JSONFile.write(
+      record, to: weights.deletingPathExtension().appendingPathExtension("json"))
+  }
+
+  /// What was typed, as it can be typed again.
+  private var commandLine: String {
+    let words = CommandLine.arguments.dropFirst().map { word in
+      word.contains { " '\"$*".contains($0) } ? "'\(word)'" : word
+    }
+    return (["optcheck"] + words).joined(separator: " ")
   }
 
   private func trainOnNetwork() throws {

@@ -84,6 +84,24 @@ extension RecurrentTrainingJob {
   }
 }
 
+extension TrainSettings {
+  /// What a rule is trained on, in words.
+  var problemInWords: String {
+    get throws {
+      let (d, b) = (try integer("input-dim"), try integer("output-dim"))
+      var words = "\(try text("optimizee-type")) \(b) x \(d)"
+      if has("sparsity"), try integer("sparsity") > 0 {
+        words += " with \(try integer("sparsity")) nonzeros"
+      }
+      words += ", ρ = \(try number("rho")), \(try integer("train-batch-size")) instances a problem"
+      let (horizon, segment) = (
+        try integer("optimizer-training-steps"), try integer("unroll-length")
+      )
+      return words + ", T = \(horizon)" + (segment < horizon ? " in segments of \(segment)" : "")
+    }
+  }
+}
+
 extension NetworkTraining {
   /// The run that `settings` describe.
   init(_ settings: TrainSettings) throws {

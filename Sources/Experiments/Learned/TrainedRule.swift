@@ -69,6 +69,31 @@ public struct TrainedRule: Sendable {
     }
   }
 
+  /// Variant, heads and form of `rule`, beside what is known about its training.
+  ///
+  /// - Parameter losses: of every training problem.
+  public static func record(
+    of rule: any LearnedUpdateRule, problem: String, command: String, seed: UInt64, commit: String,
+    machine: String, date: String, seconds: Double, losses: [Double],
+    validations: [TruncatedTraining.Validation] = []
+  ) -> Record {
+    let scheme = rule as? CoordMathLSTM
+    let heads = scheme?.parts.architecture.heads ?? [:]
+    // P, B, A, then the numbers of the biases: PBA12.
+    let letters: [(part: RecurrentParts.Part, letter: String)] = [
+      (.p, "P"), (.b, "B"), (.a, "A"), (.b1, "1"), (.b2, "2"),
+    ]
+    let variant = letters.filter { heads[$0.part] != nil }.map(\.letter).joined()
+    return Record(
+      variant: scheme == nil ? rule.name : variant, problem: problem,
+      heads: Dictionary(
+        uniqueKeysWithValues: heads.map {
+          ($0.key.rawValue, Record.Head(map: $0.value.map.rawValue, scale: $0.value.scale))
+        }),
+      form: (scheme?.form ?? .paper).rawValue, command: command, seed: seed, commit: commit,
+      machine: machine, date: date, seconds: seconds, losses: losses, validations: validations)
+  }
+
   /// The file's name without ending.
   public var name: String
   /// Its provenance.
@@ -94,13 +119,7 @@ public struct TrainedRule: Sendable {
     else { throw RuleError.missingParameter("lstm.weight_ih_l0 or linear.weight") }
     let layers = (0...).lazy.prefix { weights["lstm.weight_ih_l\($0)"] != nil }.count
     let network = RecurrentNetwork(inputWidth: first, hidden: hidden, layers: layers)
-    guard
-      var architecture = RecurrentParts.Architecture.variant(record.variant, network: network)
-    else {
-      throw RuleError.unsupported(
-        setting: "variant", value: record.variant,
-        accepted: "A, P, PA, PBA, PBA1, PBA2, PBA12")
-    }
+    var architecture = RecurrentParts.Architecture(network: network, heads: [:])
     for (part, head) in record.heads {
       guard let part = RecurrentParts.Part(rawValue: part), let map = OutputMap(rawValue: head.map)
       else {
