@@ -80,6 +80,27 @@ import Testing
     #expect(results.findings.allSatisfy { !$0.reason.isEmpty })
   }
 
+  /// Its own soft threshold, though it says that it asks for one: nothing holds of calls never made.
+  private struct OwnThreshold: UpdateRule {
+    let name = "own-threshold"
+    let oracles: Set<Oracle>? = [.gradient, .prox]
+
+    func initialState<P: Problem>(for problem: P) -> Double { 1 / problem.largestSmoothness }
+
+    func step<P: Problem>(_ x: inout Vector, _ size: inout Double, on problem: P) {
+      x.add(-size, problem.gradient(at: x))
+      let threshold = size * problem.regularizer.l1Weight
+      for j in 0..<x.count { x[j] -= min(max(x[j], -threshold), threshold) }
+    }
+  }
+
+  @Test func callsThatAreNeverMadeAreNotTakenApart() throws {
+    let found = try verdicts(OwnThreshold(), Self.suite(["quadratic-n2-k10", "lasso", "absolute"]))
+    #expect(found["FP3"] == .holds && found["GC3"] == .holds && found["S1"] == .holds)
+    #expect(found["S2"] == .notApplicable && found["S3"] == .notApplicable)
+    #expect(found["D1P"] == .holds)
+  }
+
   /// Same seed, same verdicts and numbers, whatever the number of threads.
   @Test func threadsChangeNothing() throws {
     let runs = try [1, 2, 5].map { threads in

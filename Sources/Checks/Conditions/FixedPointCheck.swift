@@ -300,6 +300,8 @@ struct FixedPointSeries {
     maxima[octave] = max(maxima[octave], delta)
   }
 
+  var isEmpty: Bool { maxima.isEmpty }
+
   var level: Double { maxima.last ?? .nan }
 
   var worstStep: Int {
@@ -318,6 +320,8 @@ struct FixedPointSeries {
 
   var finding: Finding {
     let last = level
+    // Nothing was measured: nothing holds.
+    if isEmpty { return .undecided }
     if maxima.allSatisfy({ $0 <= floor }) { return .exact }
     let tail = maxima.suffix(4)
     if last <= max(floor, 1e-6) && maxima.count >= 4 {

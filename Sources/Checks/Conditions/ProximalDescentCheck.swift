@@ -63,6 +63,7 @@ public struct ProximalDescentCheck: TrialCheck {
         p = steps
       } else {
         guard let call = log.lastProx else { continue }
+        audit.hasCall = true
         var foreseen = x
         for j in 0..<x.count { foreseen[j] -= call.steps[j] * g[j] }
         audit.isOtherForm =
@@ -95,6 +96,10 @@ public struct ProximalDescentCheck: TrialCheck {
         "minStep": audit.least, "maxStep": audit.most, "worstSlack": audit.slack,
         "rises": Double(audit.evidence.count), "steps": Double(audit.count),
       ], evidence: audit.evidence, seed: trial.seed)
+    if trial.problem.kind != .smooth, !audit.hasCall {
+      result.reason = "the rule made no proximal call"
+      return result
+    }
     if audit.isOtherForm {
       result.reason = "steps are not prox(x - p ∇f(x)) with p on the diagonal"
       return result
@@ -123,6 +128,7 @@ public struct ProximalDescentCheck: TrialCheck {
     var slack = Double.infinity
     var count = 0
     var isOtherForm = false
+    var hasCall = false
     var evidence: [Evidence] = []
 
     init(scale: Double) { self.scale = max(scale, .leastNormalMagnitude) }

@@ -88,6 +88,13 @@ public struct StructureCheck: TrialCheck {
       }
     }
     series.end = run.count
+    guard !series.isEmpty else {
+      let reason = "the rule made no proximal call to take apart"
+      return TrialResult(
+        CheckResult(
+          claim: claim, subject: trial.label, verdict: .notApplicable, reason: reason,
+          seed: trial.seed), steps: steps + run.count)
+    }
     let distance = (run.x - nearest(run.x)).norm / reach
     return TrialResult(
       result(trial, series, norm: norm, bound: bound, distance: distance),
