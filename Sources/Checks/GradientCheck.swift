@@ -8,14 +8,17 @@ public import Optimization
 /// backpropagation promises. Along each of five directions per block (Gaussian, random signs, the
 /// coordinates of the largest and the smallest entry, the gradient itself) g·v must lie within the
 /// error bar of the differences plus the rounding of g·v; no tolerance is involved, and a
-/// disagreement counts only if differences on other steps confirm it. Where no
-/// direction is resolved to ``requiredResolution`` nothing was learnt, and the verdict is
+/// disagreement counts only if differences on other steps confirm it. Where the objective has a
+/// forward mode, which shares no adjoint with backpropagation, it is a second opinion good to rounding.
+/// At a kink of the loss along the first direction g·v must lie in [D₋, D₊] (``OneSidedSlopes``).
+/// Where no direction is resolved to ``requiredResolution`` nothing was learnt, and the verdict is
 /// inconclusive: at W_L = 0 this is so for all inner layers, so check away from initialisation too.
 ///
 /// Numbers: `loss`; `surrogateLoss`, at the same weights; `gradientNorm` of the block; `norm.NAME`
 /// of the gradient of every weight; `resolution`, the smallest error bar in units of its slope;
 /// `worstExcess`, the largest distance in units of its error bar; `noise`, the standard deviation
-/// of the rounding in the loss; `evaluations` of the loss, all directions together.
+/// of the rounding in the loss; `evaluations` of the loss, all directions together; `forwardMode`, the
+/// largest |forward - g·v| in units of Σ |gᵢ vᵢ|; `leftSlope`, `rightSlope` where the loss has a kink.
 public struct GradientCheck: Check {
   /// A gradient at given weights.
   public struct Subject: Sendable {
@@ -111,6 +114,10 @@ public struct GradientCheck: Check {
       result.evidence.append(found)
     }
     let resolution = result.evidence.map { $0.allowed / abs($0.reference) }.min() ?? .infinity
+    secondOpinions(objective, base, gradient, directions, jitter, &result)
+    if subject.block == nil, let first = directions.first {
+      kink(subject, first, gradient, differences[0], jitter, &result)
+    }
     result.evidence.sort { $0.excess > $1.excess }
     let norm =
       subject.block.flatMap { result.numbers["norm.\($0)"] } ?? gradient.norm
@@ -121,6 +128,47 @@ public struct GradientCheck: Check {
     result.numbers["evaluations"] = Double(evaluations)
     judge(&result, noise: noise, surrogateLoss: surrogateLoss)
     return result
+  }
+
+  /// Forward mode along every direction.
+  private func secondOpinions(
+    _ objective: any MetaObjective, _ base: Parameters, _ gradient: Parameters,
+    _ directions: [Direction], _ jitter: Double, _ result: inout CheckResult
+  ) {
+    for direction in directions {
+      guard let forward = objective.forwardDerivative(at: base, along: direction.vector) else {
+        return
+      }
+      let size = direction.magnitudeOfDot(gradient)
+      let actual = gradient.dot(direction.vector)
+      result.evidence.append(
+        Evidence(
+          direction.name + "/forward mode", actual: actual, reference: forward,
+          // Tangents round like cotangents: what moves g when weights move by an ulp moves both.
+          allowed: 2 * jitter + direction.roundingOfDot(gradient) + 64 * .ulpOfOne * size))
+      guard size > 0 else { continue }
+      result.numbers["forwardMode"] = max(
+        result.numbers["forwardMode"] ?? 0, abs(forward - actual) / size)
+    }
+  }
+
+  /// Whether g·v lies between the two slopes, where they differ.
+  private func kink(
+    _ subject: Subject, _ direction: Direction, _ gradient: Parameters,
+    _ difference: FiniteDifference, _ jitter: Double, _ result: inout CheckResult
+  ) {
+    let sides = OneSidedSlopes(
+      of: subject.reference(), at: subject.parameters, along: direction.vector,
+      step: difference.steps.lowerBound * 1e-3)
+    guard sides.isKink else { return }
+    let actual = gradient.dot(direction.vector)
+    result.numbers["leftSlope"] = sides.left.value
+    result.numbers["rightSlope"] = sides.right.value
+    result.evidence.append(
+      Evidence(
+        "\(direction.name)/between the slopes to both sides", actual: actual,
+        reference: sides.nearest(to: actual),
+        allowed: sides.error + jitter + direction.roundingOfDot(gradient)))
   }
 
   private func judge(_ result: inout CheckResult, noise: Double, surrogateLoss: Double) {
@@ -140,11 +188,11 @@ public struct GradientCheck: Check {
       result.reason = "the loss is \(loss), its surrogate \(surrogateLoss): two functions"
       return
     }
-    let count = result.evidence.count
+    let count = result.evidence.count { !$0.path.contains("/forward") && !$0.path.contains("/between") }
     if let worst = result.evidence.first, worst.excess > 1 {
       result.verdict = .decide(result.premises, .isFalse)
       result.reason =
-        "\(worst.path): g·v = \(worst.actual.brief), differences say \(worst.reference.brief) "
+        "\(worst.path): g·v = \(worst.actual.brief), should be \(worst.reference.brief) "
         + "± \(worst.allowed.brief), off by \(worst.excess.brief) error bars"
     } else if resolution > Self.requiredResolution {
       result.verdict = .decide(result.premises, .undecided)
@@ -156,6 +204,12 @@ public struct GradientCheck: Check {
       result.qualifier = "tested"
       result.reason =
         "\(count) directions agree, the best to \(resolution.brief) relative; norm \(norm)"
+      if let forward = result.numbers["forwardMode"] {
+        result.reason += "; forward mode to \(forward.brief)"
+      }
+      if let left = result.numbers["leftSlope"], let right = result.numbers["rightSlope"] {
+        result.reason += "; at a kink, slopes \(left.brief) and \(right.brief)"
+      }
       let silent = result.numbers.filter { $0.key.hasPrefix("norm.") && $0.value == 0 }.keys
         .map { String($0.dropFirst(5)) }.sorted()
       if !silent.isEmpty { result.reason += "; says nothing about \(silent), zero here" }
@@ -223,11 +277,15 @@ private struct Direction {
     return [gaussian, signs, steepest].compactMap(\.self) + probes
   }
 
-  /// The bound on the rounding of g·v: n units of roundoff times Σ |g_i v_i|.
-  func roundingOfDot(_ gradient: Parameters) -> Double {
-    let sum = zip(gradient.tensors, vector.tensors).reduce(0) { sum, pair in
+  /// Σ |g_i v_i|.
+  func magnitudeOfDot(_ gradient: Parameters) -> Double {
+    zip(gradient.tensors, vector.tensors).reduce(0) { sum, pair in
       sum + zip(pair.0.elements, pair.1.elements).reduce(0) { $0 + abs($1.0 * $1.1) }
     }
-    return Double(gradient.count) * .ulpOfOne / 2 * sum
+  }
+
+  /// The bound on the rounding of g·v: n units of roundoff times Σ |g_i v_i|.
+  func roundingOfDot(_ gradient: Parameters) -> Double {
+    Double(gradient.count) * .ulpOfOne / 2 * magnitudeOfDot(gradient)
   }
 }

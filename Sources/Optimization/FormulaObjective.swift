@@ -118,6 +118,10 @@ public final class FormulaObjective<Rule: FormulaRule>: MetaObjective {
     all { $0.slope($1, parameters, direction) }.reduce(0, +)
   }
 
+  public func forwardDerivative(
+    at parameters: Parameters, along direction: Parameters
+  ) -> Double? { derivative(at: parameters, along: direction) }
+
   public func unroll(_ parameters: Parameters) -> Trajectory {
     let parts = all { $0.trajectory($1, parameters) }
     let length = parts.map(\.values.count).min() ?? 0

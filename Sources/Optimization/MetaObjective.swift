@@ -11,6 +11,16 @@ public protocol MetaObjective: AnyObject {
   /// The loss as finite differences may see it: smooth in the weights near `base`, and with the
   /// derivative there that ``evaluate(_:gradient:)`` promises.
   func surrogate(at base: Parameters) -> any SurrogateLoss
+  /// The derivative of the loss at `parameters` along `direction` by forward mode, which shares no
+  /// adjoint with ``evaluate(_:gradient:)``; nil where there is none.
+  func forwardDerivative(at parameters: Parameters, along direction: Parameters) -> Double?
+}
+
+extension MetaObjective {
+  /// None.
+  public func forwardDerivative(
+    at parameters: Parameters, along direction: Parameters
+  ) -> Double? { nil }
 }
 
 /// The training loss on one piece of itself.

@@ -19,8 +19,8 @@ public struct DerivativeStudy: Sendable {
     public var checks: [CheckResult]
     /// Errors of plain central differences against the step, with the rounding that they carry.
     public var ladders: [Curve]
-    /// The largest relative difference of forward mode from g·v, over all directions tried.
-    public var forwardMode: Double?
+    /// The largest difference of forward mode from g·v, in units of Σ |gᵢ vᵢ|; nil without one.
+    public var forwardMode: Double? { checks.compactMap { $0.numbers["forwardMode"] }.max() }
   }
 
   /// Plans it.
@@ -81,8 +81,34 @@ public struct DerivativeStudy: Sendable {
       }
       results.checks.append(GradientCheck().run(subject))
     }
+    if let last = results.checks.indices.last, !parameters.names.isEmpty {
+      let first = last - parameters.names.count
+      let t = firstWrongStep(rule, at: parameters, on: problem, from: start, results, first)
+      if let t { results.checks[first].reason += "; first wrong in F(x_\(t))" }
+    }
     guard place == "moved" else { return }
     ladder(objective, at: parameters, named: name, &results)
+  }
+
+  /// The least t at which the gradient of F(x_t) is wrong, where that of the last one is.
+  private func firstWrongStep(
+    _ rule: some LearnedUpdateRule, at parameters: Parameters, on problem: Regression,
+    from start: Vector, _ results: Results, _ index: Int
+  ) -> Int? {
+    guard results.checks[index...].contains(where: { $0.verdict == .violated }) else { return nil }
+    let block = results.checks[index...].firstIndex { $0.verdict == .violated }
+      .flatMap { $0 == index ? nil : parameters.names[$0 - index - 1] }
+    return (1...horizon).first { t in
+      let subject = GradientCheck.Subject(
+        label: "F(x_\(t))", parameters: parameters, block: block, seed: seed
+      ) {
+        guard
+          let made = try? rule.metaObjective(on: problem, from: start, horizon: t, loss: .last)
+        else { preconditionFailure("\(rule.name) trained a moment ago") }
+        return made
+      }
+      return GradientCheck().run(subject).verdict == .violated
+    }
   }
 
   /// Central differences at steps from 1 down to 1e-12 against g·v, along one random direction.
