@@ -11,6 +11,9 @@ public let allChecks: [any Check] =
     LossAlignmentCheck(),
     TrainingBoundCheck(),
     TrainingRateCheck(),
+    SchemeCheck(),
+    SubgradientStepCheck(),
+    ProxCheck(),
   ] + conditionChecks.map { $0 as any Check }
 
 /// What a check said about one of its own cases.

@@ -50,10 +50,10 @@ struct ExplainCommand: ParsableCommand {
   }
 
   private static func explanation(of check: some Check) -> Explanation {
-    let trial = check as? any TrialCheck
+    let documented = check as? any DocumentedCheck
     return Explanation(
       id: check.claim.id, claim: check.claim.title, source: check.claim.source,
-      tolerance: trial?.tolerance, blindSpots: trial?.blindSpots,
+      tolerance: documented?.tolerance, blindSpots: documented?.blindSpots,
       mutants: check.mutants.map(\.fault), cleanCases: check.cleanCases.map(\.name))
   }
 }
