@@ -54,6 +54,9 @@ struct ExplainCommand: ParsableCommand {
     return Explanation(
       id: check.claim.id, claim: check.claim.title, source: check.claim.source,
       tolerance: documented?.tolerance, blindSpots: documented?.blindSpots,
-      mutants: check.mutants.map(\.fault), cleanCases: check.cleanCases.map(\.name))
+      mutants: check.mutants.map(\.fault).reduce(into: []) { faults, fault in
+        // A fault comes in several sizes.
+        if faults.last != fault { faults.append(fault) }
+      }, cleanCases: check.cleanCases.map(\.name))
   }
 }

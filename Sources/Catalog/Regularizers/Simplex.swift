@@ -78,9 +78,11 @@ public struct Simplex: Regularizer {
         rows: x.rows, columns: x.columns, elements: image.elements.map { $0 > 0 ? 1 : $0 }))
     // Where every entry on the face stays there is no level, and 0 / 1 stands for it.
     let weight = (face * p).rowSums
-    let guarded = weight + x.constant(
-      Matrix(
-        rows: x.rows, columns: 1, elements: weight.value.elements.map { $0 == 0 ? 1 : 0 }))
+    let guarded =
+      weight
+      + x.constant(
+        Matrix(
+          rows: x.rows, columns: 1, elements: weight.value.elements.map { $0 == 0 ? 1 : 0 }))
     let tau = ((face * x).rowSums - 1) / guarded
     return (face * (x - p * tau)).relu
   }

@@ -131,7 +131,7 @@ public struct ExplicitScheme: UpdateRule {
 
 /// Scheme (6) of paper B with a full matrix and b = 0: x⁺ = x - P_k ∇f(x), on smooth problems.
 public struct PreconditionedScheme: UpdateRule {
-  /// Where a run has been: x_0 ... x_k with their gradients.
+  /// Where a run has been, with gradients.
   public struct History: Sendable {
     /// The iterates, that of the step last.
     public internal(set) var points: [Vector] = []

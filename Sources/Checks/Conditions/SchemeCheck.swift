@@ -55,7 +55,8 @@ public struct SchemeCheck: DocumentedCheck {
 
   public let claim = Claim(
     id: "S5", title: "the explicit form with p, a, b, b₁, b₂ contains the direct algorithm",
-    source: "Liu et al., ICML 2023, scheme (18) and its special cases; scheme (6) with a full matrix")
+    source:
+      "Liu et al., ICML 2023, scheme (18) and its special cases; scheme (6) with a full matrix")
 
   public let tolerance =
     "1e-12 of the largest entry of the iterates, as the claim has it; the result says how many times "
@@ -114,7 +115,9 @@ public struct SchemeCheck: DocumentedCheck {
       let isExact = result.numbers["firstStep"] == nil
       result.qualifier = isExact ? "exact" : nil
       result.reason =
-        (isExact ? "\(subject.horizon) steps, all equal" : "\(subject.horizon) steps agree to \(worst.brief)")
+        (isExact
+          ? "\(subject.horizon) steps, all equal"
+          : "\(subject.horizon) steps agree to \(worst.brief)")
         + "; 1e-12 is \((Self.allowed / rounding).brief) times what rounding can do; \(subject.formulas)"
     }
     return result

@@ -13,6 +13,8 @@ public import Optimization
 ///
 /// A sequence tends to 0 if its largest entry over 2ʲ ≤ k < 2ʲ⁺¹ is at most 0.6 of what it was four
 /// doublings before, at the end and four doublings before the end; it stays if it is at least 0.9.
+/// Steps sum up if their sums over doublings fall by a factor of 1.25 at least, four times in a row; an
+/// iterate farther away than twice what is left of the sum has stopped.
 ///
 /// Since ‖x_k‖ + ‖x_{k+1}‖ ≥ p_k ‖v_k‖, distances are half a step on average at least; on |x| they are
 /// just that once the sign changes with every step: p/2 for constant steps.
@@ -88,12 +90,13 @@ public struct SubgradientStepCheck: DocumentedCheck {
       })
     else { preconditionFailure("no start") }
     let steps = Trend(worst.largestSteps)
-    let trends = runs.map { Trend($0.distances) }
+    let trends = runs.map { $0.hasStopped ? .stays : Trend($0.distances) }
     let iterates: Trend =
       trends.contains(.undecided)
-      ? .undecided : steps == .stays ? (trends.contains(.vanishes) ? .vanishes : .stays)
+      ? .undecided
+      : steps == .stays
+        ? (trends.contains(.vanishes) ? .vanishes : .stays)
         : trends.contains(.stays) ? .stays : .vanishes
-    let isSummable = Trend(worst.sums) == .vanishes
     let kinks = runs.reduce(0) { $0 + $1.kinks }
     result.numbers = [
       "largestStep": worst.largestSteps.last ?? .nan, "smallestStep": worst.smallestStep,
@@ -106,7 +109,8 @@ public struct SubgradientStepCheck: DocumentedCheck {
     let rank = Self.rank(subject.matrix)
     result.premises = [
       Premise(
-        "A has full column rank", rank.map { $0 == subject.matrix.columns ? .met : .notMet }
+        "A has full column rank",
+        rank.map { $0 == subject.matrix.columns ? .met : .notMet }
           ?? .unknown, "rank \(rank ?? -1) of \(subject.matrix.columns)")
     ]
     let words = Self.words(steps, iterates, result.numbers)
@@ -131,7 +135,7 @@ public struct SubgradientStepCheck: DocumentedCheck {
           reference: (worst.largestSteps.last ?? .nan) / 2, allowed: 0)
       ]
       conclusion = .isFalse
-    case (.vanishes, .stays) where isSummable:
+    case (.vanishes, .stays) where worst.isSummable:
       result.premises.append(
         Premise(
           "steps do not end short of the minimiser", met: false,
@@ -162,7 +166,8 @@ public struct SubgradientStepCheck: DocumentedCheck {
     let constant: @Sendable (Int) -> Double = { _ in 0.1 }
     let inverse: @Sendable (Int) -> Double = { 0.5 / Double($0) }
     func subject(
-      _ label: String, on matrix: Matrix = Self.plane, declared: @escaping @Sendable (Int) -> Double,
+      _ label: String, on matrix: Matrix = Self.plane,
+      declared: @escaping @Sendable (Int) -> Double,
       _ move: @escaping @Sendable (_ k: Int, _ x: Vector, _ v: Vector) -> Vector
     ) -> Subject {
       Subject(
@@ -312,6 +317,9 @@ private struct SubgradientRun {
   private(set) var largestSteps: [Double] = []
   private(set) var sums: [Double] = []
   private(set) var distances: [Double] = []
+  /// The sum of p ‖v‖ of every doubling.
+  private var paths: [Double] = []
+  private var lastDistance = 0.0
   /// Of the last doubling.
   private(set) var smallestStep = Double.infinity
   private(set) var meanDistance = 0.0
@@ -319,6 +327,22 @@ private struct SubgradientRun {
   private(set) var unlawful = 0
   private(set) var kinks = 0
   private(set) var evidence: [Evidence] = []
+
+  /// Whether Σ p is finite.
+  var isSummable: Bool { Self.falls(sums) }
+
+  /// Whether what is left of the way is too short: the sums fall on as a geometric series.
+  var hasStopped: Bool {
+    guard isSummable, Self.falls(paths), let last = paths.last else { return false }
+    let before = paths[paths.count - 2]
+    let ratio = before > 0 ? last / before : 0
+    return lastDistance > 2 * last * ratio / (1 - ratio)
+  }
+
+  private static func falls(_ sums: [Double]) -> Bool {
+    let tail = sums.suffix(5)
+    return tail.count == 5 && zip(tail, tail.dropFirst()).allSatisfy { $0 >= 1.25 * $1 }
+  }
 
   init(_ subject: SubgradientStepCheck.Subject, from start: Vector) {
     self.init(subject, subject.rule, from: start)
@@ -367,11 +391,14 @@ private struct SubgradientRun {
       while distances.count <= octave {
         largestSteps.append(0)
         sums.append(0)
+        paths.append(0)
         distances.append(0)
       }
       let distance = x.norm
       largestSteps[octave] = max(largestSteps[octave], p)
       sums[octave] += p
+      paths[octave] += p * v.norm
+      lastDistance = distance
       distances[octave] = max(distances[octave], distance / reach)
       if 2 * k >= subject.horizon {
         let count = Double(subject.horizon / 2)

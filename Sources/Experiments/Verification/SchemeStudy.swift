@@ -70,7 +70,8 @@ public enum SchemeStudy {
       let rule = SubgradientDescent(stepRule: .constant(0.1), schedule: schedule)
       return SubgradientStepCheck.Subject(
         label: "\(rule.name), \(schedule), on ‖A x‖₁", matrix: functions[1].1, steps: steps,
-        rule: rule, starts: SubgradientStepCheck.Subject.genericStarts(dimension: 2).map {
+        rule: rule,
+        starts: SubgradientStepCheck.Subject.genericStarts(dimension: 2).map {
           // Within reach of Σ 0.1/k.
           $0.scaled(by: 0.3)
         })

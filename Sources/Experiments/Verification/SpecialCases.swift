@@ -20,12 +20,12 @@ extension SchemeStudy {
     }
     let lassos = [try suite("lasso")?.problem, try wideLasso()].compactMap { $0 }
     let composite =
-      lassos + [try suite("logistic-l1"), try suite("simplex")].compactMap { $0?.problem }
+      lassos + [try suite("logistic-l1")?.problem, try simplex()].compactMap { $0 }
     let smooth = try ["quadratic-n10-k10", "logistic", "huber"].compactMap {
       try suite($0)?.problem
     }
     let quadratics = try ["quadratic-n2-k10", "quadratic-n10-k10"].compactMap { try suite($0) }
-    let curved = try ["quadratic-rotated", "logistic"].compactMap { try suite($0)?.problem }
+    let curved = try ["quadratic-n10-k10", "logistic"].compactMap { try suite($0)?.problem }
     return composite.flatMap(proximalGradient) + composite.flatMap(accelerated)
       + composite.flatMap(variableMetric) + (try lassos.map(stepLista))
       + (try lassos.map(adaLista)) + smooth.flatMap(nesterov)
@@ -40,6 +40,15 @@ extension SchemeStudy {
     return try Lasso(
       name: "lasso-wide", map: .shared(m, copies: 1), target: y,
       weight: 0.1 * m.times(y, .transposed).maxMagnitude)
+  }
+
+  /// Least squares over the simplex whose minimiser is no vertex: from there no step would matter.
+  private static func simplex() throws -> any Problem {
+    var rng = SplitMix64(seed: 7)
+    let m = rng.matrix(9, 6)
+    return try Regression(
+      name: "simplex-face", matrix: m, target: m.times([0.4, 0.3, 0.2, 0.1, 0, 0]),
+      loss: .squared, regularizer: Simplex(size: 6))
   }
 
   private static func start(_ problem: any Problem) -> Vector {

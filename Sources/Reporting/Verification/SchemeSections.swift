@@ -16,7 +16,9 @@ extension CheckResult {
   }
 
   fileprivate func cell(_ name: String) -> String {
-    Number.orDash(numbers[name]) { $0 == 0 ? "0" : Number.significant($0, digits: 3) }
+    Number.orDash(numbers[name]) {
+      Int(exactly: $0).map(String.init) ?? Number.significant($0, digits: 3)
+    }
   }
 }
 
@@ -70,7 +72,8 @@ struct SubgradientStepSection: ReportSection {
         + "\nOf the last doubling and the worst start; ratios are to four doublings before, so 1 stays and less "
         + "than 0.6 vanishes. Steps and iterates vanish together or not at all, but where steps sum up "
         + "short of the minimiser, of which the propositions say nothing. On |x| with constant steps the mean "
-        + "distance is p/2 exactly.\n"
+        + "distance is p/2 exactly. A distance of 0 is one: shrinking steps meet the minimiser of |x| bit for bit "
+        + "after some thousand steps.\n"
     }
   }
 }
