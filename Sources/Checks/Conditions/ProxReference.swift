@@ -16,19 +16,23 @@ public struct ProxProbe: Sendable, Hashable {
     self.steps = steps
   }
 
-  /// Probes of every kind: points of size 1e-3 to 1e3 with zeros and ties, metrics of 1, of another constant,
-  /// and of entries between 0.01 and 100; several points to a metric.
+  /// Probes of every kind, several points to a metric.
+  ///
+  /// Points of size 1e-3 to 1e3, with zeros, ties and a large offset along p; metrics of 1, of another
+  /// constant, and of entries between 0.01 and 100.
   public static func standard(dimension n: Int, seed: UInt64 = 1) -> [ProxProbe] {
     var rng = SplitMix64(seed: seed)
     let metrics =
       [Vector([Double](repeating: 1, count: n)), Vector([Double](repeating: 0.3, count: n))]
       + (0..<4).map { _ in rng.vector(n) { pow(10, 4 * $0.uniform() - 2) } }
     return metrics.flatMap { p in
-      (0..<8).map { i in
-        let size = [1, 1, 0.1, 10, 1e-3, 1e3, 1, 1][i]
+      (0..<9).map { i in
+        let size = [1, 1, 0.1, 10, 1e-3, 1e3, 1, 1, 0.1][i]
         var v = rng.vector(n).scaled(by: size)
         if i == 6 { v[0] = 0 }
         if i == 7, n > 1 { v[1] = v[0] }
+        // Far along p, where a constraint on a sum has much to take away and many entries stay.
+        if i == 8 { v.add(1e3, p) }
         return ProxProbe(point: v, steps: p)
       }
     }
