@@ -12,6 +12,9 @@ public let allChecks: [any Check] =
     TrainingBoundCheck(),
     TrainingRateCheck(),
     ObjectiveCheck(),
+    SchemeCheck(),
+    SubgradientStepCheck(),
+    ProxCheck(),
   ] + conditionChecks.map { $0 as any Check }
 
 /// What a check said about one of its own cases.

@@ -15,6 +15,14 @@ public protocol Check: Sendable {
   var cleanCases: [CleanCase<Subject>] { get }
 }
 
+/// A check that says where its tolerance comes from, and what escapes it.
+public protocol DocumentedCheck: Check {
+  /// What the check cannot see.
+  var blindSpots: String { get }
+  /// Where its tolerance comes from.
+  var tolerance: String { get }
+}
+
 /// A subject with a planted fault.
 public struct Mutant<Subject: Sendable>: Sendable {
   /// What was planted.

@@ -50,10 +50,13 @@ struct ExplainCommand: ParsableCommand {
   }
 
   private static func explanation(of check: some Check) -> Explanation {
-    let trial = check as? any TrialCheck
+    let documented = check as? any DocumentedCheck
     return Explanation(
       id: check.claim.id, claim: check.claim.title, source: check.claim.source,
-      tolerance: trial?.tolerance, blindSpots: trial?.blindSpots,
-      mutants: check.mutants.map(\.fault), cleanCases: check.cleanCases.map(\.name))
+      tolerance: documented?.tolerance, blindSpots: documented?.blindSpots,
+      mutants: check.mutants.map(\.fault).reduce(into: []) { faults, fault in
+        // A fault comes in several sizes.
+        if faults.last != fault { faults.append(fault) }
+      }, cleanCases: check.cleanCases.map(\.name))
   }
 }

@@ -115,7 +115,8 @@ struct VerifyCommand: AsyncParsableCommand {
       records.append(try verify(rule, on: ground, chosen, wanted, console))
     }
     if records.count > 1 {
-      let table = ConditionTable(command: command, records: records)
+      let table = ConditionTable(
+        command: command, records: records, schemes: try SchemeStudy.run())
       let writer = try ReportWriter(
         Report<ConditionTable>.conditions, into: URL(fileURLWithPath: out, isDirectory: true),
         selection: .everything)

@@ -12,7 +12,9 @@ public protocol Regularizer: Sendable {
   func value(at x: ArraySlice<Double>) -> Double
   /// Adds one subgradient of r at `x` (n entries) to `g`: that of least norm.
   func addSubgradient(at x: Vector, to g: inout Vector)
-  /// Replaces `x` by argmin_u r(u) + ½ Σⱼ (uⱼ - xⱼ)² / pⱼ, with p = `steps`, all positive (n entries).
+  /// Replaces `x` by argmin_u r(u) + ½ Σⱼ (uⱼ - xⱼ)² / pⱼ, with p = `steps`, none negative (n entries).
+  ///
+  /// pⱼ = 0 leaves coordinate j alone, which takes an xⱼ that the domain of r allows.
   func prox(_ x: inout Vector, steps: Vector)
 
   /// r at every instance of `x` (N x d), as a formula: N x 1.

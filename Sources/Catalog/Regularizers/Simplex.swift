@@ -4,7 +4,7 @@ public import Optimization
 /// r = 0 on the unit simplex {x ≥ 0, Σ xⱼ = 1} of every instance, else infinite.
 ///
 /// In the metric 1/p the prox is max(xⱼ - pⱼ τ, 0) with τ such that the entries sum to 1: a root of a
-/// decreasing piecewise linear function, found from the sorted kinks xⱼ/pⱼ.
+/// decreasing piecewise linear function, found from the sorted kinks xⱼ/pⱼ. Where pⱼ = 0 entry j stays.
 public struct Simplex: Regularizer {
   public let name = "simplex"
   /// d, the number of unknowns of one instance.
@@ -30,15 +30,26 @@ public struct Simplex: Regularizer {
     for first in stride(from: 0, to: x.count, by: size) {
       let range = first..<(first + size)
       let tau = Self.root(x.elements[range], steps.elements[range])
-      for j in range { x[j] = tau.isNaN ? .nan : max(x[j] - steps[j] * tau, 0) }
+      var (sum, weight) = (0.0, 0.0)
+      for j in range where steps[j] != 0 || tau.isNaN {
+        x[j] = tau.isNaN ? .nan : max(x[j] - steps[j] * tau, 0)
+        if x[j] > 0 { weight += steps[j] }
+      }
+      for j in range { sum += x[j] }
+      // Entries that were large have left their rounding in the sum.
+      guard weight > 0 else { continue }
+      let rest = (sum - 1) / weight
+      for j in range where steps[j] != 0 && x[j] > 0 { x[j] = max(x[j] - steps[j] * rest, 0) }
     }
   }
 
-  /// τ with Σ max(xⱼ - pⱼ τ, 0) = 1.
+  /// τ with Σ max(xⱼ - pⱼ τ, 0) = 1, where entries with pⱼ = 0 count as they are.
   private static func root(_ x: ArraySlice<Double>, _ p: ArraySlice<Double>) -> Double {
-    let kinks = zip(x, p).map { (kink: $0 / $1, x: $0, p: $1) }.sorted { $0.kink > $1.kink }
-    guard kinks.allSatisfy({ $0.kink.isFinite }) else { return .nan }
     var (sum, weight, tau) = (-1.0, 0.0, 0.0)
+    for (x, p) in zip(x, p) where p == 0 { sum += x }
+    let kinks = zip(x, p).filter { $1 != 0 }.map { (kink: $0 / $1, x: $0, p: $1) }
+      .sorted { $0.kink > $1.kink }
+    guard sum.isFinite, kinks.allSatisfy({ $0.kink.isFinite }) else { return .nan }
     for (k, entry) in kinks.enumerated() {
       sum += entry.x
       weight += entry.p
@@ -65,7 +76,14 @@ public struct Simplex: Regularizer {
     let face = x.constant(
       Matrix(
         rows: x.rows, columns: x.columns, elements: image.elements.map { $0 > 0 ? 1 : $0 }))
-    let tau = ((face * x).rowSums - 1) / (face * p).rowSums
+    // Where every entry on the face stays there is no level, and 0 / 1 stands for it.
+    let weight = (face * p).rowSums
+    let guarded =
+      weight
+      + x.constant(
+        Matrix(
+          rows: x.rows, columns: 1, elements: weight.value.elements.map { $0 == 0 ? 1 : 0 }))
+    let tau = ((face * x).rowSums - 1) / guarded
     return (face * (x - p * tau)).relu
   }
 }

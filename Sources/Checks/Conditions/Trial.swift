@@ -114,17 +114,13 @@ public struct TrialResult: Sendable, Hashable, Codable {
 }
 
 /// A check of a rule by its iterates alone.
-public protocol TrialCheck: Check where Subject == Trial {
+public protocol TrialCheck: DocumentedCheck where Subject == Trial {
   /// Why the claim is not about `rule` on problems of `kind`; nil if it is.
   func objection(to rule: any Candidate, on kind: SolvedProblem.Kind) -> String?
   /// Checks the claim.
   ///
   /// - Throws: `CandidateError.failedToSpeak` where a rule in another process does not answer.
   func measure(_ trial: Trial) throws -> TrialResult
-  /// What the check cannot see.
-  var blindSpots: String { get }
-  /// Where its tolerance comes from.
-  var tolerance: String { get }
 }
 
 extension TrialCheck {

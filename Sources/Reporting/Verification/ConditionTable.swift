@@ -1,5 +1,5 @@
 import Checks
-import Experiments
+public import Experiments
 import Foundation
 import Storage
 
@@ -9,11 +9,16 @@ public struct ConditionTable: Sendable, Hashable, Codable {
   public var command: String
   /// Rule by rule.
   public var records: [VerificationRecord]
+  /// What is about no rule of a user's: special cases, step schedules, proximal operators; nil if not run.
+  public var schemes: SchemeStudy.Results?
 
   /// Puts records together.
-  public init(command: String, records: [VerificationRecord]) {
+  public init(
+    command: String, records: [VerificationRecord], schemes: SchemeStudy.Results? = nil
+  ) {
     self.command = command
     self.records = records
+    self.schemes = schemes
   }
 }
 
@@ -22,7 +27,10 @@ extension Report where Results == ConditionTable {
   public static var conditions: Report {
     Report(
       name: "conditions", title: "Which rules keep which conditions",
-      sections: [ConditionMatrixSection(), ConditionReasonSection(), ConditionMachineSection()],
+      sections: [
+        ConditionMatrixSection(), ConditionReasonSection(), SpecialCaseSection(),
+        SubgradientStepSection(), ProximalOperatorSection(), ConditionMachineSection(),
+      ],
       encoded: { table, machine in
         JSONFile.encoded(ConditionFile(table: ConditionSummary(table), machine: machine))
       })
@@ -41,9 +49,11 @@ private struct ConditionSummary: Encodable {
 
   let command: String
   let rows: [Row]
+  let schemes: SchemeStudy.Results?
 
   init(_ table: ConditionTable) {
     command = table.command
+    schemes = table.schemes
     rows = table.records.flatMap { record in
       record.verification.findings.map {
         Row(

@@ -23,6 +23,8 @@ public struct LBFGS: UpdateRule {
   public struct State: Sendable {
     /// How often values and gradients were found, those of all instances counted as one.
     public internal(set) var evaluations = 0
+    /// How long the last step of every instance was, in units of its direction -H ∇f.
+    public internal(set) var lengths: [Double] = []
     var pairs: [[Pair]]
     var last: Evaluation?
     let firstSteps: [Double]
@@ -121,6 +123,7 @@ public struct LBFGS: UpdateRule {
     }
     let start = slopes(here.gradient)
     var searches = start.indices.map { Search(value: here.values[$0], slope: start[$0]) }
+    defer { state.lengths = searches.map(\.length) }
     guard searches.contains(where: { !$0.isOver }) else { return (x, here) }
     for _ in 0..<Search.limit {
       let next = point(searches)
