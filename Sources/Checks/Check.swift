@@ -7,20 +7,18 @@ public protocol Check: Sendable {
   associatedtype Subject: Sendable
   /// The claim.
   var claim: Claim { get }
+  /// What is measured, as a formula.
+  var equation: String { get }
+  /// Where its tolerance comes from.
+  var tolerance: String { get }
+  /// What the check cannot see.
+  var blindSpots: String { get }
   /// Checks the claim on `subject`.
   func run(_ subject: Subject) -> CheckResult
   /// Faulty subjects, never empty.
   var mutants: [Mutant<Subject>] { get }
   /// Sound subjects with the verdict they must get.
   var cleanCases: [CleanCase<Subject>] { get }
-}
-
-/// A check that says where its tolerance comes from, and what escapes it.
-public protocol DocumentedCheck: Check {
-  /// What the check cannot see.
-  var blindSpots: String { get }
-  /// Where its tolerance comes from.
-  var tolerance: String { get }
 }
 
 /// A subject with a planted fault.

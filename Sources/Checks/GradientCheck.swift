@@ -59,6 +59,19 @@ public struct GradientCheck: Check {
     id: "G", title: "backpropagation through time gives the gradient of the training loss",
     source: "derived: central differences of the loss with its stop-gradients frozen")
 
+  public let equation =
+    "g·v = lim (f(w + h v) - f(w - h v)) / 2h, stop-gradients and sides of kinks frozen "
+    + "at w"
+
+  public let tolerance =
+    "the error bar of each difference (truncation by the extrapolation's own tableau, "
+    + "rounding measured from values near w) plus the rounding of g·v; confirmed on a "
+    + "second ladder"
+
+  public let blindSpots =
+    "blocks whose gradient is zero or below the noise, such as inner layers at W_L = 0; "
+    + "entries far smaller than the five directions resolve"
+
   /// Creates the check.
   public init() {}
 
@@ -188,7 +201,9 @@ public struct GradientCheck: Check {
       result.reason = "the loss is \(loss), its surrogate \(surrogateLoss): two functions"
       return
     }
-    let count = result.evidence.count { !$0.path.contains("/forward") && !$0.path.contains("/between") }
+    let count = result.evidence.count {
+      !$0.path.contains("/forward") && !$0.path.contains("/between")
+    }
     if let worst = result.evidence.first, worst.excess > 1 {
       result.verdict = .decide(result.premises, .isFalse)
       result.reason =

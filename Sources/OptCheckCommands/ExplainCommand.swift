@@ -21,9 +21,10 @@ struct ExplainCommand: ParsableCommand {
   struct Explanation: Encodable {
     var id: String
     var claim: String
+    var equation: String
     var source: String
-    var tolerance: String?
-    var blindSpots: String?
+    var tolerance: String
+    var blindSpots: String
     var mutants: [String]
     var cleanCases: [String]
   }
@@ -36,24 +37,24 @@ struct ExplainCommand: ParsableCommand {
           + allChecks.map(\.claim.id).joined(separator: ", "))
     }
     Console(common).result(Self.explanation(of: found)) { it in
-      let lines: [(String, String?)] = [
-        ("claim", it.claim), ("source", it.source), ("tolerance", it.tolerance),
-        ("cannot see", it.blindSpots), ("must catch", it.mutants.joined(separator: "; ")),
+      let lines = [
+        ("claim", it.claim), ("equation", it.equation), ("source", it.source),
+        ("tolerance", it.tolerance), ("cannot see", it.blindSpots),
+        ("must catch", it.mutants.joined(separator: "; ")),
         ("must pass", it.cleanCases.joined(separator: "; ")),
       ]
       return
         ([it.id]
-        + lines.compactMap { name, text in
-          text.map { "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + $0 }
+        + lines.map { name, text in
+          "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + text
         }).joined(separator: "\n")
     }
   }
 
   private static func explanation(of check: some Check) -> Explanation {
-    let documented = check as? any DocumentedCheck
-    return Explanation(
-      id: check.claim.id, claim: check.claim.title, source: check.claim.source,
-      tolerance: documented?.tolerance, blindSpots: documented?.blindSpots,
+    Explanation(
+      id: check.claim.id, claim: check.claim.title, equation: check.equation,
+      source: check.claim.source, tolerance: check.tolerance, blindSpots: check.blindSpots,
       mutants: check.mutants.map(\.fault).reduce(into: []) { faults, fault in
         // A fault comes in several sizes.
         if faults.last != fault { faults.append(fault) }

@@ -32,6 +32,10 @@ public struct ConvergenceCheck: TrialCheck {
       source: "Liu et al., ICML 2023, condition GC\(condition.rawValue)")
   }
 
+  public var equation: String {
+    "M(K) = max over [K/2, K] of ‖x_k - P(x_K)‖ / ‖x_0 - P(x_0)‖, K doubling: M(K) → 0"
+  }
+
   public var tolerance: String {
     "holds at M(K) ≤ max(10 floors, 1e-6) without rising to ten times that afterwards; violated above 100 floors "
       + "without progress over two doublings, or where progress and steps die together"

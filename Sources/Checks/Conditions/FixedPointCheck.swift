@@ -32,6 +32,10 @@ public struct FixedPointCheck: TrialCheck {
       source: "Liu et al., ICML 2023, condition FP\(condition.rawValue)")
   }
 
+  public var equation: String {
+    "δ_k = ‖x⁺ - x*‖ / ‖x_0 - x*‖ of one step from x*, after k real ones: δ_k → 0"
+  }
+
   public var tolerance: String {
     "φ = max(64 eps, 10 × what proximal gradient with step 1/L shows), times 2²⁹ in single precision; "
       + "violated above 10 φ without progress over two doublings, "

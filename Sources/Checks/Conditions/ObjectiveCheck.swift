@@ -32,6 +32,17 @@ public struct ObjectiveCheck: Check {
     id: "F", title: "gradient, smoothness, convexity and minimum are those of the objective",
     source: "derived: what every check of a rule takes for granted")
 
+  public let equation =
+    "∂_v f = g·v; ‖g(x) - g(y)‖ ≤ L ‖x - y‖; f(y) ≥ f(x) + g(x)·(y - x); F ≥ F* = F(x*)"
+
+  public let tolerance =
+    "error bars of the differences; 16 times what values and gradients move by when x "
+    + "moves by an ulp"
+
+  public let blindSpots =
+    "points not visited: eight distances from the minimiser, random directions and the "
+    + "problem's hard ones"
+
   /// Creates the check.
   public init() {}
 
@@ -172,7 +183,8 @@ public struct ObjectiveCheck: Check {
       let allowed = bar + 64 * Double(problem.dimension) * .ulpOfOne
       evidence.append(
         Evidence(
-          "‖∇f(x) - ∇f(y)‖ / (L ‖x - y‖) along \(name) \(place)", actual: max(bend, 1), reference: 1,
+          "‖∇f(x) - ∇f(y)‖ / (L ‖x - y‖) along \(name) \(place)", actual: max(bend, 1),
+          reference: 1,
           allowed: allowed))
       let (fx, fy) = (smoothValue(x), smoothValue(y))
       let slack = fy - fx - gx.dot(move)
@@ -242,7 +254,8 @@ public struct ObjectiveCheck: Check {
     ]
     for s in sizes {
       result += [
-        Mutant("gradient with a factor", size: s, altered(quadratic) { _, g in g.scale(by: 1 + s) }),
+        Mutant(
+          "gradient with a factor", size: s, altered(quadratic) { _, g in g.scale(by: 1 + s) }),
         Mutant("a constant in the gradient", size: s, altered(quadratic) { _, g in g[1] += s }),
         Mutant(
           "gradient with a term that falls off", size: s,

@@ -18,7 +18,7 @@ public import Optimization
 /// Numbers: the worst of each law in units of its error bar, at most 1 where it holds: `optimality`,
 /// `oracle`, `nonexpansive`, `moreau`, `fixed`, `tape`, `domain` (0 or infinite); `error`, the largest difference
 /// from the oracle, relative to the largest entry of v and u; `probes`.
-public struct ProxCheck: DocumentedCheck {
+public struct ProxCheck: Check {
   /// A regularizer, and the points and metrics to try it at.
   public struct Subject: Sendable {
     /// Regularizer and metric.
@@ -48,6 +48,9 @@ public struct ProxCheck: DocumentedCheck {
   public let claim = Claim(
     id: "PROX", title: "u = prox_{r,p}(v) minimises r(u) + ½ Σⱼ (uⱼ - vⱼ)² / pⱼ",
     source: "definition; Moreau 1965 in the metric of 1/p")
+
+  public let equation =
+    "prox_{r,p}(v) = argmin r(x) + ½ Σ (x_j - v_j)² / p_j; v = prox_{r,p}(v) + p ∘ prox_{r*,1/p}(v/p)"
 
   public let tolerance =
     "a few roundings of the sizes that meet in an entry (of all entries where r couples them), "

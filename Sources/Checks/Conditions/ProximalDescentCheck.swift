@@ -18,6 +18,9 @@ public struct ProximalDescentCheck: TrialCheck {
   public let claim = Claim(
     id: "D1P", title: "every proximal step falls by the certified amount", source: "derived")
 
+  public let equation =
+    "F(x⁺) ≤ F(x) - Σ_j (1/p_j - L/2) (x⁺_j - x_j)²"
+
   public let tolerance =
     "rounding of F, of the step and of the certified amount, relative to the largest F of the run"
   public let blindSpots = "steps that the run did not take; rules of another form"

@@ -16,7 +16,7 @@ public import Optimization
 /// `ulps`, the same in units of 2⁻⁵²; `horizon`; `firstStep`, the first whose iterates are not the
 /// same bit for bit (absent if all are); `rounding`, what rounding can do; `headroom`, the tolerance
 /// in units of that.
-public struct SchemeCheck: DocumentedCheck {
+public struct SchemeCheck: Check {
   /// One special case, on one problem, from one start.
   public struct Subject: Sendable {
     /// Case and problem.
@@ -57,6 +57,9 @@ public struct SchemeCheck: DocumentedCheck {
     id: "S5", title: "the explicit form with p, a, b, b₁, b₂ contains the direct algorithm",
     source:
       "Liu et al., ICML 2023, scheme (18) and its special cases; scheme (6) with a full matrix")
+
+  public let equation =
+    "x⁺ = prox_{r,p}((1 - b) ∘ x̂ + b ∘ ŷ - b₁), y⁺ = x⁺ + a ∘ (x⁺ - x) + b₂"
 
   public let tolerance =
     "1e-12 of the largest entry of the iterates, as the claim has it; the result says how many times "

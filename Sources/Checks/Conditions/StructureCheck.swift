@@ -29,6 +29,12 @@ public struct StructureCheck: TrialCheck {
       source: "Liu et al., ICML 2023, Theorem \(condition.rawValue) and Lemma 1")
   }
 
+  public var equation: String {
+    condition == .smooth
+      ? "P_k = ∫ ∂d_k/∂g dt on (x*, 0) → (x, g), b_k = d_k - P_k g"
+      : "g_{k+1} = (v - x⁺)/p of the rule's own call x⁺ = prox_{r,p}(v), b_k = x - p ∘ ∇f - v"
+  }
+
   public var tolerance: String {
     "the bar of the differences behind P_k, and the floor of the fixed-point conditions"
   }

@@ -23,7 +23,7 @@ public import Optimization
 /// `distance` (the largest, relative to the start's), `meanDistance` and `halfStep` (means of ‖x_k‖ and of
 /// p_k ‖v_k‖ / 2); `stepRatio` and `distanceRatio` (over the last four doublings), `sum` (of p),
 /// `unlawful` (moves that are none of a subgradient rule), `kinks` (iterates that hit one).
-public struct SubgradientStepCheck: DocumentedCheck {
+public struct SubgradientStepCheck: Check {
   /// A rule on ‖A x‖₁, with the steps that it says it takes.
   public struct Subject: Sendable {
     /// Rule and function.
@@ -68,6 +68,9 @@ public struct SubgradientStepCheck: DocumentedCheck {
   public let claim = Claim(
     id: "S6", title: "x - p_k ∂F(x) on |x| and ‖A x‖₁ converges only if p_k → 0",
     source: "Liu et al., ICML 2023, Propositions 1 and 2")
+
+  public let equation =
+    "x⁺ = x - p_k ∂F(x) converges on |x| and ‖Ax‖₁ only with p_k → 0"
 
   public let tolerance =
     "a move is lawful within its rounding; → 0 is at most 0.6 and staying at least 0.9 of four "

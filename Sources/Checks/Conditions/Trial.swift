@@ -114,7 +114,7 @@ public struct TrialResult: Sendable, Hashable, Codable {
 }
 
 /// A check of a rule by its iterates alone.
-public protocol TrialCheck: DocumentedCheck where Subject == Trial {
+public protocol TrialCheck: Check where Subject == Trial {
   /// Why the claim is not about `rule` on problems of `kind`; nil if it is.
   func objection(to rule: any Candidate, on kind: SolvedProblem.Kind) -> String?
   /// Checks the claim.

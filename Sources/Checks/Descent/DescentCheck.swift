@@ -17,6 +17,15 @@ public struct DescentCheck: Check {
   public let claim = Claim(
     id: "D1", title: "every step falls by the certified amount", source: "derived")
 
+  public let equation =
+    "f(x_t) ≤ f(x_{t-1}) - s Σ_j p_j (1 - s β p_j / 2) g_j²"
+
+  public let tolerance =
+    "worst-case rounding of residual, gradient and update, from d, β and the size of x"
+
+  public let blindSpots =
+    "steps not in the run; rules that are not x - S P ∇f"
+
   /// Creates the check.
   public init() {}
 

@@ -69,6 +69,15 @@ public struct GradientDescentBoundCheck: Check {
     id: "D2", title: "F(X_T) of gradient descent is at most (β/T) ‖X_0 - X*‖²",
     source: "paper A; Drori and Teboulle 2014; quadratic case derived")
 
+  public let equation =
+    "F(X_T) ≤ (β/T) ‖X_0 - X*‖², and the tight bounds β R²/(4T + 2) and the quadratic's"
+
+  public let tolerance =
+    "rounding of F(X_T) relative to F(X_0)"
+
+  public let blindSpots =
+    "other steps than 1/β; horizons beyond the run"
+
   /// Creates the check.
   public init() {}
 

@@ -45,6 +45,15 @@ public struct AlignmentCheck: Check {
     id: "I1", title: "at initialisation every iterate is gradient descent's, bit for bit",
     source: "paper A, initialisation W_L = 0")
 
+  public let equation =
+    "X_t = X_t of gradient descent, every bit, t = 1 ... T"
+
+  public let tolerance =
+    "none: the two are the same numbers"
+
+  public let blindSpots =
+    "weights other than the initial ones; steps beyond the horizon"
+
   /// Creates the check.
   public init() {}
 

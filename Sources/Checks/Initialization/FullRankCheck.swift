@@ -28,6 +28,15 @@ public struct FullRankCheck: Check {
     id: "I4", title: "α₀ = σ_min(G_{L-1,T}) > 0 at initialisation, once n_{L-1} >= Nd",
     source: "paper A, premise of Theorem 4.3")
 
+  public let equation =
+    "α₀ = σ_min(G_{L-1,T}) > 0"
+
+  public let tolerance =
+    "max(n_{L-1}, Nd) 2⁻⁵² σ_max counts as zero"
+
+  public let blindSpots =
+    "whether α₀ stays positive in training"
+
   /// Creates the check.
   public init() {}
 

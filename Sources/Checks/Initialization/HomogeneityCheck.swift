@@ -49,6 +49,16 @@ public struct HomogeneityCheck: Check {
     id: "I3", title: "at initialisation G_{L-1,T}(e) = e^(L-1) G_{L-1,T}(1)",
     source: "derived: the network is homogeneous, P = 1")
 
+  public let equation =
+    "G_{L-1,T}(e) = e^(L-1) G_{L-1,T}(1)"
+
+  public let tolerance =
+    "none if e is a power of two, else 4 ulp of the sum of magnitudes behind an entry; "
+    + "1e-12 σ_max for singular values"
+
+  public let blindSpots =
+    "weights that are not initial"
+
   /// Creates the check.
   public init() {}
 

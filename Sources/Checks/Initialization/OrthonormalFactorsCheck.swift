@@ -44,6 +44,16 @@ public struct OrthonormalFactorsCheck: Check {
     id: "I2", title: "hidden weights start as e times orthonormal QR factors with diag R > 0",
     source: "paper A, initialisation")
 
+  public let equation =
+    "QᵀQ = I, Q = W/e; QᵀG upper triangular with positive diagonal"
+
+  public let tolerance =
+    "100 n 2⁻⁵², Householder's bound with a modest constant and the rounding of QᵀQ"
+
+  public let blindSpots =
+    "signs, where the Gaussian draw is not given; orthonormality of magnitudes, which "
+    + "they do not have"
+
   /// Creates the check.
   public init() {}
 

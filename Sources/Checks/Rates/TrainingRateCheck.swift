@@ -29,6 +29,15 @@ public struct TrainingRateCheck: Check {
     id: "T4", title: "training converges at a linear rate",
     source: "measured, after paper A, Theorem 4.3")
 
+  public let equation =
+    "log F_k = a - λ k + AR(1) error on at least half of the curve"
+
+  public let tolerance =
+    "the 95 % interval of λ excludes 0"
+
+  public let blindSpots =
+    "what a longer training would show: no finite curve refutes a later rate"
+
   /// Creates the check.
   public init() {}
 

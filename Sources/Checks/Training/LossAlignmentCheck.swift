@@ -11,6 +11,15 @@ public struct LossAlignmentCheck: Check {
   public let claim = Claim(
     id: "D3", title: "F(X_T^k) = r_k (β/T) ‖X_0 - X*‖² with r_k < 1", source: "paper A")
 
+  public let equation =
+    "F(X_T^k) = r_k (β/T) ‖X_0 - X*‖², r_k < 1"
+
+  public let tolerance =
+    "rounding of F relative to its first value"
+
+  public let blindSpots =
+    "whether η is below the theorem's bound, whose constants are not public"
+
   /// Creates the check.
   public init() {}
 

@@ -15,6 +15,15 @@ public struct TrainingBoundCheck: Check {
     id: "T3", title: "F(W^k) <= q^k F(W^0)",
     source: "paper A, Theorem 4.3; δ₃ derived, C_l a posteriori")
 
+  public let equation =
+    "F(W^k) ≤ q^k F(W^0), q from η, α₀, δ₃ in log domain"
+
+  public let tolerance =
+    "rounding of F relative to its first value"
+
+  public let blindSpots =
+    "constants that are not public: while they are undecided nothing is called violated"
+
   /// Creates the check.
   public init() {}
 
