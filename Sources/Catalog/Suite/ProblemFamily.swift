@@ -60,15 +60,18 @@ public struct ProblemFamily: Sendable {
   }
 }
 
-/// A problem of the suite could not be solved to rounding.
+/// A small problem could not be solved to rounding.
 public enum SuiteError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The candidate for a minimiser is not stationary.
   case unsolved(problem: String, residual: Double)
+  /// Nobody here knows its minimisers.
+  case unsolvable(problem: String, reason: String)
 
   public var description: String {
     switch self {
     case .unsolved(let problem, let residual):
       "'\(problem)' was solved to \(residual) only"
+    case .unsolvable(let problem, let reason): "'\(problem)' was not solved: \(reason)"
     }
   }
 }

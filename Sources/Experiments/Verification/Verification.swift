@@ -79,10 +79,11 @@ public struct Verification: Sendable {
     public var steps: Int { findings.reduce(0) { $0 + $1.steps } }
   }
 
-  /// Runs every check; `report` hears of each as it ends.
+  /// Runs every check; `report` hears of each as it ends, and may end the run by throwing.
   ///
-  /// - Throws: `CandidateError.failedToSpeak` where a rule in another process does not answer.
-  public func run(report: (Finding) -> Void = { _ in }) throws -> Results {
+  /// - Throws: `CandidateError.failedToSpeak` where a rule in another process does not answer, and
+  ///   what `report` throws.
+  public func run(report: (Finding) throws -> Void = { _ in }) throws -> Results {
     var results = Results(
       rule: rule.name, seed: seed, budget: budget, problems: problems.map(\.name), findings: [],
       isDeterministic: try isDeterministic(), skipped: [])
@@ -95,7 +96,7 @@ public struct Verification: Sendable {
     for check in checks {
       let finding = try measure(check, share: share)
       results.findings.append(finding)
-      report(finding)
+      try report(finding)
     }
     if cells > 0, share < 8 * leastHorizon * starts {
       let tried = max(1, share / (8 * leastHorizon))
