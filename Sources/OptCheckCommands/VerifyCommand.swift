@@ -178,7 +178,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let parent = URL(fileURLWithPath: out, isDirectory: true)
     return CounterexampleFolder(
       regressions.map { URL(fileURLWithPath: $0, isDirectory: true) }
-        ?? URL(fileURLWithPath: "Regressions", isDirectory: true, relativeTo: parent))
+        ?? parent.appendingPathComponent("Regressions", isDirectory: true))
   }
 
   /// The problems to check on.
@@ -257,19 +257,24 @@ struct VerifyCommand: AsyncParsableCommand {
     _ candidate: any Candidate, _ source: RuleSource, _ results: Verification.Results,
     _ replays: [StoredReplay], _ job: Job
   ) throws -> [CounterexampleFolder.Entry] {
-    let broken = results.findings.filter { $0.verdict == .violated }.map(\.claim.id)
+    let broken = results.findings.filter { $0.verdict == .violated }
     let chosen = ProblemSuite.families.filter { Selection(problems).matches($0.name) }
     let families = chosen.isEmpty ? ProblemSuite.families : chosen
-    return try job.chosen.filter { broken.contains($0.claim.id) }.compactMap { check in
+    return try broken.compactMap { finding in
       let known = replays.first {
-        $0.entry.example.check == check.claim.id && $0.replay.isStillViolated
+        $0.entry.example.check == finding.claim.id && $0.replay.isStillViolated
       }
       // Of a problem of the user's there are no neighbours to search.
       if known == nil, problem != nil { return nil }
+      guard let check = job.chosen.first(where: { $0.claim.id == finding.claim.id }) else {
+        return nil
+      }
       let entry =
         try known?.entry
         ?? Falsifier(
-          candidate, from: source, against: check, families: families, budget: 400_000, seed: seed
+          candidate, from: source, against: check, families: families,
+          suspects: finding.violatedProblems,
+          budget: Falsifier.liveBudget(for: candidate), seed: seed
         ).search(proceed: job.proceed).map { try regressionFolder.store($0) }
       if let entry {
         let n = entry.example.start.count

@@ -70,7 +70,8 @@ public func verify(
       let check = chosen.first(where: { $0.claim.id == finding.claim.id })
     {
       example = try Falsifier(
-        candidate, from: source, against: check, budget: 200_000, seed: seed
+        candidate, from: source, against: check, suspects: finding.violatedProblems,
+        budget: 200_000, seed: seed
       ).search()
       if let example { entry = try folder?.store(example) }
     }

@@ -47,10 +47,14 @@ public struct ProblemFamily: Sendable {
   public func problem(_ draw: Draw = Draw()) throws -> SolvedProblem {
     let n = draw.dimension ?? dimension
     precondition(n >= leastDimension, "\(name) in \(n) unknowns")
-    let suffix =
-      (draw.scale == 1 ? "" : "@\(Self.brief(draw.scale))")
+    return try make(draw, n, problemName(of: draw))
+  }
+
+  /// What the problem of a draw is called, such as `lasso@1e3#7-n2`.
+  public func problemName(of draw: Draw) -> String {
+    let n = draw.dimension ?? dimension
+    return name + (draw.scale == 1 ? "" : "@\(Self.brief(draw.scale))")
       + (draw.seed == 1 ? "" : "#\(draw.seed)") + (n == dimension ? "" : "-n\(n)")
-    return try make(draw, n, name + suffix)
   }
 
   /// 1e-3 for 0.001.

@@ -6,8 +6,8 @@ public import Optimization
 
 /// Searches problems and starts for the worst case of a rule, and shrinks what it finds.
 ///
-/// First every family at every scale in its own size, then random data and starts, then a climb on
-/// the distance left; a violation is shrunk by dimension, rows, the digits of its data and its start,
+/// First the problems under suspicion, then every family at every scale in its own size, then random
+/// data and starts, then a climb on the distance left; a violation is shrunk by dimension, rows, the digits of its data and its start,
 /// and its horizon.
 public struct Falsifier: Sendable {
   /// The rule.
@@ -18,6 +18,8 @@ public struct Falsifier: Sendable {
   public var check: any TrialCheck
   /// The families to draw from.
   public var families: [ProblemFamily]
+  /// Names of problems of the suite that go first, each from all starts.
+  public var suspects: [String]
   /// Steps that may be spent on the search, and as many again on shrinking.
   public var budget: Int
   /// Of all draws.
@@ -28,14 +30,21 @@ public struct Falsifier: Sendable {
   /// - Parameter source: how the rule is asked for; by its name if nil.
   public init(
     _ rule: any Candidate, from source: RuleSource? = nil, against check: any TrialCheck,
-    families: [ProblemFamily] = ProblemSuite.families, budget: Int = 4_000_000, seed: UInt64 = 1
+    families: [ProblemFamily] = ProblemSuite.families, suspects: [String] = [],
+    budget: Int = 4_000_000, seed: UInt64 = 1
   ) {
     self.rule = rule
     self.source = source ?? RuleSource(rule.name)
     self.check = check
     self.families = families
+    self.suspects = suspects
     self.budget = budget
     self.seed = seed
+  }
+
+  /// Steps for a search that a user waits for: some seconds, whatever the rule costs.
+  public static func liveBudget(for rule: any Candidate) -> Int {
+    max(50_000, Int(2_400_000 * rule.speed))
   }
 
   /// What one trial of the search says.
@@ -64,21 +73,26 @@ public struct Falsifier: Sendable {
     guard !fitting.isEmpty else { return nil }
     let account = Account()
     var worst: (sample: ProblemGenerator.Sample, outcome: Outcome)?
-    func consider(_ family: ProblemFamily, _ draw: ProblemFamily.Draw) throws -> Bool {
+    func consider(
+      _ family: ProblemFamily, _ draw: ProblemFamily.Draw, starts: Int = 2
+    ) throws -> Bool {
       try proceed()
       guard let problem = try? family.problem(draw) else { return false }
-      let outcome = try outcome(on: problem, account)
+      let outcome = try outcome(on: problem, starts: starts, account)
       if outcome.isViolated || outcome.height > worst?.outcome.height ?? -1 {
         worst = (ProblemGenerator.Sample(family: family, draw: draw, problem: problem), outcome)
       }
       return outcome.isViolated
     }
     func find() throws -> Bool {
-      for scale in ProblemSuite.scales {
-        for family in fitting where account.spent < budget {
-          let draw = ProblemFamily.Draw(scale: scale, dimension: rule.dimension)
-          if try consider(family, draw) { return true }
-        }
+      let suite = ProblemSuite.scales.flatMap { scale in
+        fitting.map { ($0, ProblemFamily.Draw(scale: scale, dimension: rule.dimension)) }
+      }
+      for (family, draw) in suite where suspects.contains(family.problemName(of: draw)) {
+        if try consider(family, draw, starts: 8) { return true }
+      }
+      for (family, draw) in suite where account.spent < budget {
+        if try consider(family, draw) { return true }
       }
       var rng = SplitMix64(seed: seed)
       // Random problems, and neighbours of the worst so far.
@@ -104,13 +118,17 @@ public struct Falsifier: Sendable {
   }
 
   /// The first start that breaks the claim, or the worst.
-  private func outcome(on problem: SolvedProblem, _ account: Account) throws -> Outcome {
+  private func outcome(
+    on problem: SolvedProblem, starts count: Int = 2, _ account: Account
+  ) throws -> Outcome {
     let drawn = Trial(rule, on: problem, seed: seed)
     // Only convergence is claimed from every start.
     let starts =
       [drawn.distantStart(around: problem.minimisers[0])]
       + (check is ConvergenceCheck
-        ? [drawn.start(1, around: problem.minimisers[1 % problem.minimisers.count])] : [])
+        ? (1..<count).map {
+          drawn.start($0, around: problem.minimisers[$0 % problem.minimisers.count])
+        } : [])
     var worst: Outcome?
     for start in starts {
       let outcome = try judged(problem, start, account)
@@ -126,7 +144,7 @@ public struct Falsifier: Sendable {
     _ problem: SolvedProblem, _ start: Vector, _ account: Account
   ) throws -> Outcome {
     let result = try check.judge(
-      RuleCounterexample.trial(of: rule, on: problem, from: start, seed: seed))
+      RuleCounterexample.trial(of: rule, on: problem, from: start, seed: seed, check))
     account.spent += result.steps
     return Outcome(start: start, result: result.result)
   }
@@ -144,7 +162,7 @@ public struct Falsifier: Sendable {
       try proceed()
       guard account.spent < budget else { return false }
       // Rows and digits change the data under a start that may stay where it is.
-      if problem.problem.dimension == best.start.count {
+      if problem.problem.dimension == best.start.count, isFar(best.start, on: problem) {
         let same = try judged(problem, best.start, account)
         if same.isViolated {
           best = same
@@ -158,11 +176,8 @@ public struct Falsifier: Sendable {
     for digits in 1...3 {
       try proceed()
       let plain = Vector(best.start.elements.rounded(digits: digits))
-      let far = sample.problem.minimisers.allSatisfy {
-        (plain - $0).norm > 0.1 * (best.start - $0).norm
-      }
       let isInside = sample.problem.problem.value(at: plain).isFinite
-      guard plain != best.start, far, isInside else { continue }
+      guard plain != best.start, isInside, isFar(plain, on: sample.problem) else { continue }
       let rounded = try judged(sample.problem, plain, account)
       if rounded.isViolated {
         best = rounded
@@ -170,6 +185,12 @@ public struct Falsifier: Sendable {
       }
     }
     return try RuleCounterexample.measured(
-      rule, source, check.claim, sample, from: best.start, seed: seed, reason: best.result.reason)
+      rule, source, check.claim, sample, from: best.start, seed: seed, best.result)
+  }
+
+  /// Whether a start leaves the rule something to do.
+  private func isFar(_ start: Vector, on problem: SolvedProblem) -> Bool {
+    let nearest = problem.projection?(start) ?? problem.minimisers[0]
+    return (start - nearest).norm >= 0.1 * problem.length
   }
 }

@@ -87,7 +87,9 @@ struct NumPySnippet {
       let names = (["x"] + (formula?.remembered ?? [])).joined(separator: " = ")
       lines.append("    if k == \(example.horizon + 1): \(names) = x_star")
     }
-    let mark = "  # the rule: put yours here"
+    let mark =
+      formula == nil
+      ? "  # put your rule here; this is gradient descent" : "  # the rule: put yours here"
     let step = formula?.step ?? ["x = x - s * gradient(x)"]
     let body = step.map { "    " + $0 }
     lines += body.dropLast() + [(body.last ?? "") + mark]

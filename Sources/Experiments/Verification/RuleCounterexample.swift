@@ -1,6 +1,6 @@
 public import Catalog
 public import Checks
-import Engine
+public import Engine
 import Foundation
 public import Optimization
 import Storage
@@ -114,8 +114,8 @@ extension RuleCounterexample {
       throw SuiteError.unsolvable(problem: problem.name, reason: "no check is called '\(check)'")
     }
     let ground = try problem.restored()
-    let result = try check.judge(Self.trial(of: rule, on: ground, from: Vector(start), seed: seed))
-      .result
+    let trial = Self.trial(of: rule, on: ground, from: Vector(start), seed: seed, check)
+    let result = try check.judge(trial).result
     var replay = Replay(
       verdict: result.verdict, reason: result.reason, level: .nan,
       isDrawReproduced: isDrawn ? isDrawReproduced : nil)
@@ -129,9 +129,13 @@ extension RuleCounterexample {
 
   /// The trial that a counterexample stands for.
   static func trial(
-    of rule: any Candidate, on problem: SolvedProblem, from start: Vector, seed: UInt64
+    of rule: any Candidate, on problem: SolvedProblem, from start: Vector, seed: UInt64,
+    _ check: any TrialCheck
   ) -> Trial {
-    Trial(rule, on: problem, seed: seed, budget: 8 * 1000, from: start)
+    // Convergence stops where it is decided; what is slow gets two doublings more.
+    Trial(
+      rule, on: problem, seed: seed, budget: (check is ConvergenceCheck ? 32 : 8) * 1000,
+      from: start)
   }
 
   private var isDrawReproduced: Bool {
@@ -146,7 +150,7 @@ extension RuleCounterexample {
   struct Level {
     let rule: any Candidate
     let problem: SolvedProblem
-    let start: Vector
+    var start: Vector
     let seed: UInt64
     let measure: Measure
     /// Steps of a probe.
@@ -162,6 +166,13 @@ extension RuleCounterexample {
       self.seed = seed
       self.measure = measure
       depth = check == "FP4" ? min(2, rule.probeDepth) : 1
+    }
+
+    /// The same from a start that differs in the last digits.
+    var nudged: Level {
+      var twin = self
+      twin.start = Vector(start.elements.map { $0 + 4 * $0.ulp })
+      return twin
     }
 
     /// The level after `horizon` steps; infinite where an iterate is not finite.
@@ -199,33 +210,57 @@ extension RuleCounterexample {
 }
 
 extension RuleCounterexample {
-  /// The rule's run, measured; the shortest horizon that shows it.
+  /// The rule's run, measured at the shortest horizon that shows what the check found.
   ///
   /// - Throws: `CandidateError.failedToSpeak`.
   static func measured(
     _ rule: any Candidate, _ source: RuleSource, _ claim: Claim, _ sample: ProblemGenerator.Sample,
-    from start: Vector, seed: UInt64, reason: String
+    from start: Vector, seed: UInt64, _ result: CheckResult
+  ) throws -> RuleCounterexample? {
+    let level = Level(
+      of: rule, on: sample.problem, from: start, seed: seed, measure(of: claim), claim.id)
+    // Displacements settle early and cost a probe a step; distances may grow late.
+    let known = result.numbers["horizon"].map { Int($0) } ?? 1000
+    let longest = level.measure == .displacement ? 1000 : min(max(known, 1), 100_000)
+    let (horizon, minimiser) = try shortest(level, longest)
+    return try measured(
+      rule, source, claim, sample, from: start, seed: seed, horizon: horizon, minimiser: minimiser,
+      reason: result.reason)
+  }
+
+  /// The rule's run, measured after `horizon` steps, whether it breaks the claim or not.
+  ///
+  /// - Parameter minimiser: what to measure from; the problem's first if nil.
+  /// - Returns: nil for problems that no ``ProblemRecord`` holds.
+  /// - Throws: `CandidateError.failedToSpeak`.
+  public static func measured(
+    _ rule: any Candidate, _ source: RuleSource, _ claim: Claim, _ sample: ProblemGenerator.Sample,
+    from start: Vector, seed: UInt64, horizon: Int, minimiser: Vector? = nil, reason: String = ""
   ) throws -> RuleCounterexample? {
     guard let record = ProblemRecord(sample.problem) else { return nil }
-    let measure: Measure = claim.id.hasPrefix("FP") ? .displacement : .distance
-    let level = Level(of: rule, on: sample.problem, from: start, seed: seed, measure, claim.id)
-    let (horizon, minimiser) = try shortest(level)
-    let drawn = try? sample.family.problem(sample.draw)
+    let minimiser = minimiser ?? sample.problem.minimisers[0]
+    let level = Level(
+      of: rule, on: sample.problem, from: start, seed: seed, measure(of: claim), claim.id)
+    let drawn = (try? sample.family.problem(sample.draw)).flatMap(ProblemRecord.init)
     var example = RuleCounterexample(
       rule: rule.name, source: source, check: claim.id, claim: claim.title,
       family: sample.family.name, draw: sample.draw,
-      isDrawn: drawn.flatMap(ProblemRecord.init)?.matrix == record.matrix, seed: seed,
-      problem: record, start: start.elements, horizon: horizon, measure: measure,
+      isDrawn: drawn?.matrix == record.matrix && drawn?.target == record.target, seed: seed,
+      problem: record, start: start.elements, horizon: horizon, measure: level.measure,
       minimiser: minimiser.elements, level: try level.value(after: horizon, from: minimiser),
       reason: reason, snippet: "")
     example.snippet = NumPySnippet(example, formula: NumPyFormula(rule)).text
     return example
   }
 
-  /// The horizon up to 1,000 that shows the level, and the minimiser to measure from.
-  private static func shortest(_ level: Level) throws -> (Int, Vector) {
+  private static func measure(of claim: Claim) -> Measure {
+    claim.id.hasPrefix("FP") ? .displacement : .distance
+  }
+
+  /// The least horizon up to `longest` that shows the level, and the minimiser to measure from.
+  private static func shortest(_ level: Level, _ longest: Int) throws -> (Int, Vector) {
     let run = try level.rule.start(on: level.problem.problem, from: level.start, seed: level.seed)
-    for _ in 0..<1000 {
+    for _ in 0..<longest {
       do { try run.advance() } catch CandidateError.nonFinite { break }
     }
     var points = level.problem.minimisers
@@ -235,16 +270,31 @@ extension RuleCounterexample {
     // The limit of the run, or the minimiser that probes lead away from furthest.
     var minimiser = points[points.count - 1]
     if level.measure == .displacement {
-      let sizes = try points.map { try level.value(after: 1000, from: $0) }
+      let sizes = try points.map { try level.value(after: longest, from: $0) }
       minimiser = zip(sizes, points).max { $0.0 < $1.0 }?.1 ?? minimiser
     }
-    let all = try level.all(1000, from: minimiser)
+    let all = try level.all(longest, from: minimiser)
+    let horizon = Self.horizon(all)
+    let twin = try level.nudged.all(longest, from: minimiser)
+    let calm = zip(all, twin).prefix { abs($0 - $1) <= 1e-11 * abs($0) || !$0.isFinite }.count
+    guard horizon > calm, calm >= 100, all[calm - 1] >= 0.5 * all[horizon - 1] else {
+      return (horizon, minimiser)
+    }
+    // Beyond, the last digit of x₀ decides, and another program would find another level.
+    return (calm, minimiser)
+  }
+
+  /// The least number of steps that shows what levels do in the end.
+  private static func horizon(_ all: [Double]) -> Int {
     // What runs away is seen once it is ten times as far as it began.
     if let last = all.last, !(last <= 10) {
-      return ((all.firstIndex { !($0 <= 10) } ?? all.count - 1) + 1, minimiser)
+      return (all.firstIndex { !($0 <= 10) } ?? all.count - 1) + 1
     }
     let last = all.last ?? 0
     let settled = all.lastIndex { abs($0 - last) > 0.1 * last } ?? -1
-    return (min(settled + 2, all.count), minimiser)
+    if 2 * settled < all.count { return min(settled + 2, all.count) }
+    // What swings is seen where it is furthest in the last window.
+    let window = all.indices.suffix(all.count - all.count / 2)
+    return (window.max { all[$0] < all[$1] } ?? all.count - 1) + 1
   }
 }

@@ -54,6 +54,12 @@ public struct Verification: Sendable {
     public var reason: String
     /// Problem by problem; those to which the claim does not apply are left out.
     public var trials: [TrialResult]
+    /// Names of the problems on which the claim is violated.
+    public var violatedProblems: [String] {
+      trials.filter { $0.result.verdict == .violated }.map {
+        $0.result.subject.components(separatedBy: " on ").last ?? $0.result.subject
+      }
+    }
     /// Steps of the rule that it took.
     public var steps: Int { trials.reduce(0) { $0 + $1.steps } }
   }
