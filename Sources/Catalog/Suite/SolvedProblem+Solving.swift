@@ -62,7 +62,8 @@ extension Regression {
   var kind: SolvedProblem.Kind {
     if loss == .absolute { return .nonsmooth }
     if loss == .zero { return .implicit }
-    return regularizer is NoRegularizer ? .smooth : regularizer is L1Norm ? .composite : .constrained
+    if regularizer is NoRegularizer { return .smooth }
+    return regularizer is L1Norm ? .composite : .constrained
   }
 
   /// The first column that the last one repeats; nil if it repeats none.
