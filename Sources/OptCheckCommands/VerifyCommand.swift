@@ -18,6 +18,11 @@ struct VerifyCommand: AsyncParsableCommand {
         optcheck verify gradient-descent:2.1 --checks 'GC*'
         optcheck verify CoordMathLSTM@coordmathlstm-pa-lasso
         optcheck verify --external 'python3 my_rule.py'
+        optcheck verify --replay Reports/Regressions/gradient-descent-2.1-GC1.json
+
+      Whatever is violated leaves a counterexample in Regressions below the folder for the reports (a
+      package's Fixtures only if --regressions says so): JSON, arrays for NumPy and the lines that
+      use them. The next run replays what is there first, whichever problems are chosen.
 
       Exits with 1 when a check is violated, with 3 when nothing is violated and nothing decided
       (--strict: when anything is undecided).
@@ -70,6 +75,18 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Folder for the reports.", valueName: "dir"))
   var out = "Reports"
 
+  @Option(
+    help: ArgumentHelp(
+      "Folder of counterexamples: replayed first, new ones stored; by default Regressions in --out.",
+      valueName: "dir"))
+  var regressions: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Replay this counterexample and nothing else, on its own rule or on the one given.",
+      valueName: "file"))
+  var replay: String?
+
   @Option(help: ArgumentHelp("Also write JUnit XML.", valueName: "file"))
   var junit: String?
 
@@ -85,6 +102,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
   func run() async throws {
     let console = Console(common)
+    let interruption = Interruption()
+    if let replay { return try replayed(replay, console) }
     guard !rules.isEmpty || !external.isEmpty else {
       throw UsageError(
         "no rule to verify; accepted: "
@@ -98,21 +117,19 @@ struct VerifyCommand: AsyncParsableCommand {
         "--checks matches none of "
           + (conditionChecks.map(\.claim.id) + ["G"]).joined(separator: ", "))
     }
-    let ground = try ground()
-    let folder = try? PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
-    let named = try rules.map {
-      try CandidateCatalog.candidate(
-        $0, trained: folder, others: OptCheckCommand.registry.rules)
-    }
+    let job = Job(
+      ground: try ground(), chosen: chosen, wanted: wanted, console: console,
+      interruption: interruption)
+    let named = try rules.map { (RuleSource($0), try candidate($0)) }
     var records: [VerificationRecord] = []
-    for candidate in named {
-      records.append(try verify(candidate, on: ground, chosen, wanted, console))
+    for (source, candidate) in named {
+      records.append(try verify(candidate, source, job))
     }
     for command in external {
-      let limits = ForeignRule.Limits(hello: helloTimeout, line: lineTimeout)
-      let rule = try ForeignRule(command: command, limits: limits)
+      let rule = try foreignRule(command)
+      // Also where an interruption ends the run: no process is left behind.
       defer { rule.close() }
-      records.append(try verify(rule, on: ground, chosen, wanted, console))
+      records.append(try verify(rule, RuleSource(command, isExternal: true), job))
     }
     if records.count > 1 {
       let table = ConditionTable(
@@ -128,6 +145,41 @@ struct VerifyCommand: AsyncParsableCommand {
     }
     console.result(records) { Self.table($0) }
     try conclude(records)
+  }
+
+  /// What all rules are put to.
+  private struct Job {
+    let ground: [SolvedProblem]
+    let chosen: [any TrialCheck]
+    let wanted: Selection
+    let console: Console
+    let interruption: Interruption
+
+    /// Ends the run where somebody asked for it.
+    func proceed() throws {
+      if interruption.isRequested { throw Finding(status: .interrupted) }
+    }
+  }
+
+  /// The rule of a name.
+  func candidate(_ name: String) throws -> any Candidate {
+    let folder = try? PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
+    return try CandidateCatalog.candidate(
+      name, trained: folder, others: OptCheckCommand.registry.rules)
+  }
+
+  /// The rule behind a command.
+  func foreignRule(_ command: String) throws -> ForeignRule {
+    try ForeignRule(
+      command: command, limits: ForeignRule.Limits(hello: helloTimeout, line: lineTimeout))
+  }
+
+  /// Where counterexamples are.
+  private var regressionFolder: CounterexampleFolder {
+    let parent = URL(fileURLWithPath: out, isDirectory: true)
+    return CounterexampleFolder(
+      regressions.map { URL(fileURLWithPath: $0, isDirectory: true) }
+        ?? parent.appendingPathComponent("Regressions", isDirectory: true))
   }
 
   /// The problems to check on.
@@ -146,26 +198,35 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   private func verify(
-    _ candidate: any Candidate, on ground: [SolvedProblem], _ chosen: [any TrialCheck],
-    _ wanted: Selection, _ console: Console
+    _ candidate: any Candidate, _ source: RuleSource, _ job: Job
   ) throws -> VerificationRecord {
+    let console = job.console
+    try job.proceed()
     let verification = Verification(
-      candidate, on: ground, checks: chosen, seed: seed, budget: budget)
-    console.note("\(candidate.name): \(ground.count) problems, \(verification.budget) steps")
-    let results = try verification.run { finding in
+      candidate, on: job.ground, checks: job.chosen, seed: seed, budget: budget)
+    console.note(
+      "\(candidate.name): \(job.ground.count) problems, \(verification.budget) steps")
+    let replays = try regressionFolder.replay(candidate, from: source, checks: job.chosen) {
+      console.note(
+        "  \($0.entry.example.check)  \($0.entry.path) replays: \($0.replay.outcome)")
+      try job.proceed()
+    }
+    var results = try verification.run { finding in
       console.note(
         "  \(finding.claim.id)  \(finding.verdict.name)"
           + (finding.qualifier.map { " (\($0))" } ?? "") + ": \(finding.reason)")
+      try job.proceed()
     }
+    results.note(replays)
     for note in results.skipped { console.note("  note: \(note)") }
-    let (derivatives, reason) = try derivatives(of: candidate, ground, wanted)
+    let (derivatives, reason) = try derivatives(of: candidate, job.ground, job.wanted)
     if let derivatives {
       console.note("  G  \(derivatives.verdict.name): \(derivatives.reason)")
     }
+    let examples = try counterexamples(candidate, source, results, replays, job)
     let record = VerificationRecord(
       command: command, verification: results, derivatives: derivatives,
-      noDerivatives: reason,
-      counterexamples: try counterexamples(candidate, results, chosen, console))
+      noDerivatives: reason, counterexamples: examples, replays: replays)
     let report = Report<VerificationRecord>.verification(of: candidate.name)
     let writer = try ReportWriter(
       report, into: URL(fileURLWithPath: out, isDirectory: true), selection: .everything)
@@ -191,28 +252,48 @@ struct VerifyCommand: AsyncParsableCommand {
     }
   }
 
-  /// The smallest counterexample to every claim that is violated.
+  /// The smallest counterexample to every claim that is violated: the stored one where it still is
+  /// one, else a new one, which is stored.
   private func counterexamples(
-    _ candidate: any Candidate, _ results: Verification.Results, _ chosen: [any TrialCheck],
-    _ console: Console
-  ) throws -> [RuleCounterexample] {
-    guard problem == nil else { return [] }
-    let broken = results.findings.filter { $0.verdict == .violated }.map(\.claim.id)
-    return try chosen.filter { broken.contains($0.claim.id) }.compactMap { check in
-      let families = ProblemSuite.families.filter { Selection(problems).matches($0.name) }
-      return try Falsifier(
-        candidate, against: check, families: families.isEmpty ? ProblemSuite.families : families,
-        budget: 400_000, seed: seed
-      ).search()
+    _ candidate: any Candidate, _ source: RuleSource, _ results: Verification.Results,
+    _ replays: [StoredReplay], _ job: Job
+  ) throws -> [CounterexampleFolder.Entry] {
+    let broken = results.findings.filter { $0.verdict == .violated }
+    let chosen = ProblemSuite.families.filter { Selection(problems).matches($0.name) }
+    let families = chosen.isEmpty ? ProblemSuite.families : chosen
+    return try broken.compactMap { finding in
+      let known = replays.first {
+        $0.entry.example.check == finding.claim.id && $0.replay.isStillViolated
+      }
+      // Of a problem of the user's there are no neighbours to search.
+      if known == nil, problem != nil { return nil }
+      guard let check = job.chosen.first(where: { $0.claim.id == finding.claim.id }) else {
+        return nil
+      }
+      let entry =
+        try known?.entry
+        ?? Falsifier(
+          candidate, from: source, against: check, families: families,
+          suspects: finding.violatedProblems,
+          budget: Falsifier.liveBudget(for: candidate), seed: seed
+        ).search(proceed: job.proceed).map { try regressionFolder.store($0) }
+      if let entry {
+        let n = entry.example.start.count
+        job.console.note(
+          "  \(check.claim.id)  counterexample in \(n) unknown\(n == 1 ? "" : "s"); replay: "
+            + entry.command)
+      }
+      return entry
     }
   }
 
   private var command: String {
     var words = ["optcheck verify"]
-    words += rules.isEmpty ? [] : rules
-    words += external.map { "--external '\($0)'" }
+    words += rules.map { RuleSource($0).words }
+    words += external.map { RuleSource($0, isExternal: true).words }
     words += checks.map { "--checks '\($0)'" } + problems.map { "--problems '\($0)'" }
     if let problem { words.append("--problem \(problem)") }
+    if let regressions { words.append("--regressions \(RuleSource.quoted(regressions))") }
     if seed != 1 { words.append("--seed \(seed)") }
     if let budget { words.append("--budget \(budget)") }
     return words.joined(separator: " ")

@@ -137,4 +137,104 @@ import Testing
     defer { tool.cleanUp() }
     #expect(run.standardError.contains("not deterministic"), "\(run.standardError)")
   }
+
+  // MARK: Counterexamples
+
+  /// Stored, replayed first whatever problems are chosen, and by itself from its file.
+  @Test func counterexamplesAreKeptAndReplayed() throws {
+    defer { tool.cleanUp() }
+    let run = try verify(["gradient-descent:2.1", "--checks", "GC1"])
+    #expect(run.status == 1)
+    let file = "out/Regressions/gradient-descent-2.1-GC1.json"
+    let command = "optcheck verify --replay \(file)"
+    #expect(run.standardError.contains(command), "\(run.standardError)")
+    let report = try report("gradient-descent-p2.1")
+    #expect(report.contains(command) && report.contains("import numpy"))
+    #expect(
+      ["json", "npz", "py"].allSatisfy {
+        tool.contents.contains("out/Regressions/gradient-descent-2.1-GC1.\($0)")
+      }, "\(tool.contents)")
+
+    // At scale 1e-3 the rule breaks the claim as well; the choice of problems is the point, not that.
+    let again = try verify([
+      "gradient-descent:2.1", "--checks", "GC1", "--problems", "huber", "--quiet", "--json",
+    ])
+    #expect(again.status == 1)
+    let records = try JSONFile.decode(
+      [VerificationRecord].self, from: Data(again.standardOutput.utf8), path: "output")
+    #expect(records[0].replays.map(\.replay.isStillViolated) == [true])
+    #expect(records[0].counterexamples.map(\.path) == [file])
+
+    let replay = try tool.run(["verify", "--replay", file])
+    #expect(replay.status == 1, "\(replay.standardError)")
+    for words in ["M =", "y =", "x0 =", "x* =", "level now", "recorded", "still violated"] {
+      #expect(replay.standardOutput.contains(words), "\(words) in \(replay.standardOutput)")
+    }
+    let mended = try tool.run(["verify", "--replay", file, "gradient-descent"])
+    #expect(mended.status == 0 && mended.standardOutput.contains("now passes"))
+    // A rule of another name leaves the file alone.
+    let other = try verify(["gradient-descent", "--checks", "GC1", "--problems", "*n2*"])
+    #expect(other.status == 0 && !other.standardError.contains("replays"))
+  }
+
+  /// A rule that holds on the problems chosen is violated by what is stored.
+  @Test func aStoredCounterexampleDecides() throws {
+    defer { tool.cleanUp() }
+    #expect(try verify(["adam", "--checks", "GC1", "--problems", "logistic@1e3"]).status == 1)
+    let quiet = ["adam", "--checks", "GC1", "--problems", "quadratic-n2-k10"]
+    let run = try verify(quiet)
+    #expect(run.status == 1 && run.standardError.contains("replays: still violated"))
+    #expect(try report("adam").contains("on the stored counterexample"))
+    let elsewhere = try verify(quiet + ["--regressions", "elsewhere"])
+    #expect(elsewhere.status != 1, "\(elsewhere.standardError)")
+    #expect(!tool.contents.contains("elsewhere"))
+  }
+
+  @Test func aDamagedCounterexampleIsNamed() throws {
+    defer { tool.cleanUp() }
+    let name = "gradient-descent-GC1.json"
+    try FileManager.default.createDirectory(
+      at: tool.url("known"), withIntermediateDirectories: true)
+    try tool.write("{\"format\": 2, ", to: "known/\(name)")
+    expectRefusal(
+      try verify(["gradient-descent", "--regressions", "known", "--quiet"]), naming: [name])
+    expectRefusal(try tool.run(["verify", "--replay", "known/\(name)"]), naming: [name])
+    expectRefusal(try tool.run(["verify", "--replay", "known/no.json"]), naming: ["no.json"])
+  }
+
+  /// The rule of another process is named, and runs only when it is given again.
+  @Test func aCommandInAFileIsNotRun() throws {
+    defer { tool.cleanUp() }
+    let command = external("rules.py step-2.1")
+    let arguments = ["--external", command, "--checks", "GC1", "--problems", "quadratic-n2-k10"]
+    #expect(try verify(arguments).status == 1)
+    let file = try #require(tool.contents.first { $0.hasSuffix("-GC1.json") })
+    expectRefusal(try tool.run(["verify", "--replay", file]), naming: ["--external", "rules.py"])
+    let replay = try tool.run(["verify", "--replay", file, "--external", command])
+    #expect(replay.status == 1 && replay.standardOutput.contains("still violated"))
+  }
+
+  // MARK: Interruption
+
+  /// The running check ends, what was written stays, and no process is left.
+  @Test func anInterruptionEndsTheRunAndTheChild() throws {
+    defer { tool.cleanUp() }
+    // The shell that notes its number becomes the rule.
+    let command =
+      "echo $$ >'\(tool.url("child").path)' && \(external("rules.py gradient-descent"))"
+    let script = """
+      '\(try Tool.executable.path)' verify gradient-descent --problems 'quadratic-n*' \
+        --external "$1" --budget 100000000 --out out 2>log & pid=$!
+      while ! test -s child && kill -0 $pid; do sleep 0.02; done
+      kill -INT $pid; wait $pid; status=$?
+      kill -0 $(cat child) 2>/dev/null && echo left
+      exit $status
+      """
+    let run = try ChildProcess.run(
+      "env", ["-C", tool.folder.path, "sh", "-c", script, "sh", command])
+    let log = (try? String(contentsOf: tool.url("log"), encoding: .utf8)) ?? ""
+    #expect(run.status == 130, "\(log)")
+    #expect(tool.contents.contains("out/verify-gradient-descent.md"), "\(tool.contents)")
+    #expect(!run.standardOutput.contains("left"), "\(log)")
+  }
 }

@@ -29,6 +29,23 @@ private func withScratch<Result>(_ body: (URL) throws -> Result) throws -> Resul
     #expect(arrays["rho"] == Tensor(0.25))
   }
 
+  /// Written in one module, read by another that shares no code with it.
+  @Test func npzComesBack() throws {
+    let arrays = [
+      "M": Tensor(shape: [2, 3], elements: [1, -0.0, .infinity, 1e-308, 0.1, 3]),
+      "y": Tensor(shape: [0], elements: []), "rho": Tensor(0.25),
+    ]
+    try withScratch { folder in
+      let url = folder.appendingPathComponent("arrays.npz")
+      try NpzArchive.write(arrays, to: url)
+      #expect(try NpzFile.read(from: url) == arrays)
+      #expect(try Data(contentsOf: url) == NpzArchive.encoded(arrays))
+      // Python's own reader checks the checksums.
+      let test = try ChildProcess.run("python3", ["-m", "zipfile", "-t", url.path])
+      #expect(test.status == 0 || test.status == 127, "\(test.standardError)")
+    }
+  }
+
   @Test func npzDeflatedInFortranOrder() throws {
     let arrays = try NpzFile.read(from: file("deflated.npz"))
     #expect(arrays["M"] == Tensor(shape: [2, 2, 3], elements: matrix))

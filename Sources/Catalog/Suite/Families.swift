@@ -33,18 +33,12 @@ extension ProblemFamily {
     let m = rng.matrix(max(1, n / 2), n, by: { draw.scale * 0.5 * $0.normal() })
     let problem = try Regression(
       name: name, matrix: m, target: m.times(rng.vector(n)), loss: .squared)
-    let svd = try m.thinSVD()
-    // x minus what M x - y forces out of it.
-    let shortest = try m.minimumNormSolution(problem.target)
-    @Sendable func nearest(_ x: Vector) -> Vector {
-      let excess = svd.rightTransposed.times(x - shortest)
-      return x - svd.rightTransposed.times(excess, .transposed)
-    }
-    let least = svd.values.elements.last ?? 0
+    let space = try AffineMinimisers(problem)
+    let least = space.values.last ?? 0
     return try .solved(
-      problem, name: name, kind: .smooth, near: shortest,
-      others: [nearest(rng.vector(n)), nearest(rng.vector(n).scaled(by: 3))], projection: nearest,
-      dominance: least * least)
+      problem, name: name, kind: .smooth, near: space.shortest,
+      others: [space.nearest(rng.vector(n)), space.nearest(rng.vector(n).scaled(by: 3))],
+      projection: space.nearest, dominance: least * least)
   }
 
   /// Logistic regression of labels that no plane separates.
@@ -83,31 +77,23 @@ extension ProblemFamily {
   ) { draw, n, name in
     let (part, y) = sparse(draw, n - 1)
     let weight = 0.2 * part.times(y, .transposed).maxMagnitude
-    let l1 = L1Norm(weight: weight)
     let single = try SolvedProblem.solved(
-      Regression(name: name, matrix: part, target: y, loss: .squared, regularizer: l1),
+      Regression(
+        name: name, matrix: part, target: y, loss: .squared,
+        regularizer: L1Norm(weight: weight)),
       name: name, kind: .composite, near: Vector(zeros: n - 1)
     ).minimisers[0]
-    let (column, total) = single.elements.enumerated().max { abs($0.1) < abs($1.1) } ?? (0, 0)
+    let column = single.elements.enumerated().max { abs($0.1) < abs($1.1) }?.0 ?? 0
     var m = Matrix(zeros: part.rows, n)
     for i in 0..<part.rows {
       for j in 0..<n { m[i, j] = part[i, j == n - 1 ? column : j] }
     }
-    /// The minimiser in which the last column carries `share` of what both carry.
-    @Sendable func split(_ share: Double) -> Vector {
-      var x = Vector(single.elements + [0])
-      x[n - 1] = share * total
-      x[column] = total - x[n - 1]
-      return x
-    }
-    @Sendable func nearest(_ x: Vector) -> Vector {
-      guard total != 0 else { return split(0) }
-      return split(min(max(((x[n - 1] - x[column]) / total + 1) / 2, 0), 1))
-    }
+    let problem = try Regression(
+      name: name, matrix: m, target: y, loss: .squared, regularizer: L1Norm(weight: weight))
+    let segment = try SplitMinimisers(problem)
     return try .solved(
-      Regression(name: name, matrix: m, target: y, loss: .squared, regularizer: l1),
-      name: name, kind: .composite, near: split(0.5), others: [split(0.125), split(0.75)],
-      projection: nearest)
+      problem, name: name, kind: .composite, near: segment.split(0.5),
+      others: [segment.split(0.125), segment.split(0.75)], projection: segment.nearest)
   }
 
   /// Logistic regression with an l1 term.
@@ -164,10 +150,7 @@ extension ProblemFamily {
     let a = rng.matrix(n + 2, n, by: { draw.scale * $0.normal() })
     let problem = try Regression(
       name: name, matrix: a, target: Vector(zeros: n + 2), loss: .absolute)
-    return SolvedProblem(
-      name: name, problem: problem, kind: .nonsmooth, minimumValue: 0,
-      minimisers: [Vector(zeros: n)], projection: { _ in Vector(zeros: n) }, residual: 0,
-      certificate: "F is a norm", hardDirections: try directions(a))
+    return try .norm(problem)
   }
 
   /// 4n samples of n features whose labels follow a plane, one in five turned round.

@@ -47,10 +47,14 @@ public struct ProblemFamily: Sendable {
   public func problem(_ draw: Draw = Draw()) throws -> SolvedProblem {
     let n = draw.dimension ?? dimension
     precondition(n >= leastDimension, "\(name) in \(n) unknowns")
-    let suffix =
-      (draw.scale == 1 ? "" : "@\(Self.brief(draw.scale))")
+    return try make(draw, n, problemName(of: draw))
+  }
+
+  /// What the problem of a draw is called, such as `lasso@1e3#7-n2`.
+  public func problemName(of draw: Draw) -> String {
+    let n = draw.dimension ?? dimension
+    return name + (draw.scale == 1 ? "" : "@\(Self.brief(draw.scale))")
       + (draw.seed == 1 ? "" : "#\(draw.seed)") + (n == dimension ? "" : "-n\(n)")
-    return try make(draw, n, name + suffix)
   }
 
   /// 1e-3 for 0.001.
@@ -60,15 +64,18 @@ public struct ProblemFamily: Sendable {
   }
 }
 
-/// A problem of the suite could not be solved to rounding.
+/// A small problem could not be solved to rounding.
 public enum SuiteError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The candidate for a minimiser is not stationary.
   case unsolved(problem: String, residual: Double)
+  /// Nobody here knows its minimisers.
+  case unsolvable(problem: String, reason: String)
 
   public var description: String {
     switch self {
     case .unsolved(let problem, let residual):
       "'\(problem)' was solved to \(residual) only"
+    case .unsolvable(let problem, let reason): "'\(problem)' was not solved: \(reason)"
     }
   }
 }

@@ -94,12 +94,7 @@ public struct FixedPointCheck: TrialCheck {
     _ trial: Trial, at minimiser: Vector, _ series: inout FixedPointSeries
   ) throws {
     let problem = trial.problem
-    var start = trial.start(0, around: minimiser)
-    // The proximal operator may have sent the start to the minimiser itself.
-    if (start - minimiser).norm < 0.1 * problem.length {
-      start = minimiser.moved(
-        problem.length, trial.start(2, around: Vector(zeros: minimiser.count)))
-    }
+    let start = trial.distantStart(around: minimiser)
     let reach = (start - minimiser).norm
     series.floor = trial.floor(problem.stationarity(at: minimiser) / reach)
     // A rule that preconditions sees how far x* is from a minimiser, not only its residual.

@@ -14,18 +14,21 @@ public struct Trial: Sendable {
   public var starts: Int
   /// How many steps of the rule may be taken, all starts together.
   public var budget: Int
+  /// The only start, n entries; nil for starts from the seed.
+  public var onlyStart: Vector?
 
   /// Creates a trial.
   public init(
     _ rule: any Candidate, on problem: SolvedProblem, seed: UInt64 = 1, starts: Int = 8,
-    budget: Int = 1_000_000
+    budget: Int = 1_000_000, from onlyStart: Vector? = nil
   ) {
     precondition(starts >= 1, "\(starts) starts")
     self.rule = rule
     self.problem = problem
     self.seed = seed
-    self.starts = starts
+    self.starts = onlyStart == nil ? starts : 1
     self.budget = budget
+    self.onlyStart = onlyStart
   }
 
   /// Rule and problem.
@@ -41,6 +44,19 @@ public struct Trial: Sendable {
   ///
   /// Starts are taken to the domain of r by its proximal operator.
   public func start(_ i: Int, around minimiser: Vector) -> Vector {
+    if let onlyStart { return onlyStart }
+    return drawnStart(i, around: minimiser)
+  }
+
+  /// Start number 0, or another where the proximal operator has sent that one to the minimiser.
+  public func distantStart(around minimiser: Vector) -> Vector {
+    let start = start(0, around: minimiser)
+    guard (start - minimiser).norm < 0.1 * problem.length else { return start }
+    return minimiser.moved(
+      problem.length, drawnStart(2, around: Vector(zeros: minimiser.count)))
+  }
+
+  private func drawnStart(_ i: Int, around minimiser: Vector) -> Vector {
     let scale = Self.startScales[i % Self.startScales.count]
     let hard = problem.hardDirections
     var rng = SplitMix64(seed: seed).derived(i)
@@ -60,6 +76,7 @@ public struct Trial: Sendable {
 
   /// What start number `i` is, in words.
   func startName(_ i: Int) -> String {
+    if onlyStart != nil { return "x0" }
     let scale = Self.startScales[i % Self.startScales.count]
     let kind =
       i % 2 == 1 && !problem.hardDirections.isEmpty

@@ -4,194 +4,193 @@ import Engine
 import Foundation
 public import Optimization
 
-/// Where a rule breaks a claim: small enough to read, and enough to replay it.
-public struct RuleCounterexample: Sendable, Hashable, Codable {
-  /// The version of this format.
-  public var format = 1
-  /// The rule's name.
-  public var rule: String
-  /// The claim that is broken.
-  public var check: String
-  /// The problem's family.
-  public var family: String
-  /// Which of its problems.
-  public var draw: ProblemFamily.Draw
-  /// Steps.
-  public var horizon: Int
-  /// x₀, n entries.
-  public var start: [Double]
-  /// M, row by row, b x n.
-  public var matrix: [[Double]]
-  /// y, b entries.
-  public var target: [Double]
-  /// The distance left, in units of that of the start.
-  public var level: Double
-  /// What the check said.
-  public var reason: String
-}
-
 /// Searches problems and starts for the worst case of a rule, and shrinks what it finds.
 ///
-/// First every family in its own size, then random data and starts, then a climb on the distance
-/// left; a violation is shrunk by dimension, by the digits of its start and by its horizon.
+/// First the problems under suspicion, then every family at every scale in its own size, then random
+/// data and starts, then a climb on the distance left; a violation is shrunk by dimension, rows, the digits of its data and its start,
+/// and its horizon.
 public struct Falsifier: Sendable {
   /// The rule.
   public var rule: any Candidate
+  /// How it is asked for.
+  public var source: RuleSource
   /// The claim on trial.
   public var check: any TrialCheck
   /// The families to draw from.
   public var families: [ProblemFamily]
-  /// Steps that may be spent.
+  /// Names of problems of the suite that go first, each from all starts.
+  public var suspects: [String]
+  /// Steps that may be spent on the search, and as many again on shrinking.
   public var budget: Int
   /// Of all draws.
   public var seed: UInt64
 
   /// Plans a search.
+  ///
+  /// - Parameter source: how the rule is asked for; by its name if nil.
   public init(
-    _ rule: any Candidate, against check: any TrialCheck,
-    families: [ProblemFamily] = ProblemSuite.families, budget: Int = 4_000_000, seed: UInt64 = 1
+    _ rule: any Candidate, from source: RuleSource? = nil, against check: any TrialCheck,
+    families: [ProblemFamily] = ProblemSuite.families, suspects: [String] = [],
+    budget: Int = 4_000_000, seed: UInt64 = 1
   ) {
     self.rule = rule
+    self.source = source ?? RuleSource(rule.name)
     self.check = check
     self.families = families
+    self.suspects = suspects
     self.budget = budget
     self.seed = seed
   }
 
+  /// Steps for a search that a user waits for: some seconds, whatever the rule costs.
+  public static func liveBudget(for rule: any Candidate) -> Int {
+    max(50_000, Int(2_400_000 * rule.speed))
+  }
+
   /// What one trial of the search says.
   private struct Outcome {
-    var family: ProblemFamily
-    var draw: ProblemFamily.Draw
-    var problem: SolvedProblem
-    var result: TrialResult
-    var isViolated: Bool { result.result.verdict == .violated }
+    var start: Vector
+    var result: CheckResult
+    var isViolated: Bool { result.verdict == .violated }
     /// The distance left: the climb's height.
-    var height: Double { result.result.numbers["level"] ?? (isViolated ? .infinity : 0) }
+    var height: Double { result.numbers["level"] ?? (isViolated ? .infinity : 0) }
+  }
+
+  /// Steps that were taken.
+  private final class Account {
+    var spent = 0
   }
 
   /// The smallest violation that was found; nil if none was.
   ///
-  /// - Throws: `CandidateError.failedToSpeak`.
-  public func search() throws -> RuleCounterexample? {
-    var spent = 0
+  /// - Parameter proceed: called before every trial; what it throws ends the search.
+  /// - Throws: `CandidateError.failedToSpeak`, and what `proceed` throws.
+  public func search(proceed: () throws -> Void = {}) throws -> RuleCounterexample? {
     let fitting = families.filter {
       check.objection(to: rule, on: $0.kind) == nil
         && (rule.dimension == nil || $0.leastDimension <= rule.dimension ?? 1)
     }
     guard !fitting.isEmpty else { return nil }
-    var worst: Outcome?
-    func consider(_ family: ProblemFamily, _ draw: ProblemFamily.Draw) throws {
-      guard let outcome = try outcome(family, draw) else { return }
-      spent += outcome.result.steps
-      let isHigher = outcome.height > worst?.height ?? -1
-      if outcome.isViolated ? !(worst?.isViolated ?? false) || isHigher : worst == nil || isHigher {
-        if outcome.isViolated || !(worst?.isViolated ?? false) { worst = outcome }
+    let account = Account()
+    var worst: (sample: ProblemGenerator.Sample, outcome: Outcome)?
+    func consider(
+      _ family: ProblemFamily, _ draw: ProblemFamily.Draw, starts: Int = 2
+    ) throws -> Bool {
+      try proceed()
+      guard let problem = try? family.problem(draw) else { return false }
+      let outcome = try outcome(on: problem, starts: starts, account)
+      if outcome.isViolated || outcome.height > worst?.outcome.height ?? -1 {
+        worst = (ProblemGenerator.Sample(family: family, draw: draw, problem: problem), outcome)
       }
+      return outcome.isViolated
     }
-    for family in fitting where spent < budget && !(worst?.isViolated ?? false) {
-      try consider(family, ProblemFamily.Draw(dimension: rule.dimension))
+    func find() throws -> Bool {
+      let suite = ProblemSuite.scales.flatMap { scale in
+        fitting.map { ($0, ProblemFamily.Draw(scale: scale, dimension: rule.dimension)) }
+      }
+      for (family, draw) in suite where suspects.contains(family.problemName(of: draw)) {
+        if try consider(family, draw, starts: 8) { return true }
+      }
+      for (family, draw) in suite where account.spent < budget {
+        if try consider(family, draw) { return true }
+      }
+      var rng = SplitMix64(seed: seed)
+      // Random problems, and neighbours of the worst so far.
+      while account.spent < budget {
+        let isClimb = rng.uniform() < 0.5
+        let family =
+          isClimb
+          ? worst?.sample.family ?? fitting[0] : fitting[Int(rng.next() % UInt64(fitting.count))]
+        let scale =
+          isClimb
+          ? worst?.sample.draw.scale ?? 1
+          : ProblemSuite.scales[Int(rng.next() % UInt64(ProblemSuite.scales.count))]
+        let draw = ProblemFamily.Draw(
+          seed: 2 + rng.next() % 1_000_000, scale: scale, dimension: rule.dimension)
+        if try consider(family, draw) { return true }
+        // Problems that the check has nothing to say on cost no steps, and there may be no others.
+        account.spent += 1
+      }
+      return false
     }
-    var rng = SplitMix64(seed: seed)
-    // Random problems, then neighbours of the worst so far.
-    while spent < budget, !(worst?.isViolated ?? false) {
-      let isClimb = rng.uniform() < 0.5
-      let family =
-        isClimb ? worst?.family ?? fitting[0] : fitting[Int(rng.next() % UInt64(fitting.count))]
-      let scale = isClimb ? worst?.draw.scale ?? 1 : [1, 1e-3, 1e3][Int(rng.next() % 3)]
-      try consider(
-        family,
-        ProblemFamily.Draw(
-          seed: 2 + rng.next() % 1_000_000, scale: scale, dimension: rule.dimension))
-    }
-    guard let worst, worst.isViolated else { return nil }
-    return try shrunk(worst)
+    guard try find(), let worst else { return nil }
+    return try shrunk(worst.sample, worst.outcome, fitting, proceed)
   }
 
+  /// The first start that breaks the claim, or the worst.
   private func outcome(
-    _ family: ProblemFamily, _ draw: ProblemFamily.Draw
-  ) throws -> Outcome? {
-    guard let problem = try? family.problem(draw) else { return nil }
-    let trial = Trial(rule, on: problem, seed: seed, starts: 2, budget: 16 * 1000)
-    return Outcome(
-      family: family, draw: draw, problem: problem, result: try check.judge(trial))
+    on problem: SolvedProblem, starts count: Int = 2, _ account: Account
+  ) throws -> Outcome {
+    let drawn = Trial(rule, on: problem, seed: seed)
+    // Only convergence is claimed from every start.
+    let starts =
+      [drawn.distantStart(around: problem.minimisers[0])]
+      + (check is ConvergenceCheck
+        ? (1..<count).map {
+          drawn.start($0, around: problem.minimisers[$0 % problem.minimisers.count])
+        } : [])
+    var worst: Outcome?
+    for start in starts {
+      let outcome = try judged(problem, start, account)
+      if outcome.isViolated { return outcome }
+      // A check that does not apply has no height.
+      if worst == nil || outcome.height > worst?.height ?? -1 { worst = outcome }
+    }
+    guard let worst else { preconditionFailure("no start was tried") }
+    return worst
+  }
+
+  private func judged(
+    _ problem: SolvedProblem, _ start: Vector, _ account: Account
+  ) throws -> Outcome {
+    let result = try check.judge(
+      RuleCounterexample.trial(of: rule, on: problem, from: start, seed: seed, check))
+    account.spent += result.steps
+    return Outcome(start: start, result: result.result)
   }
 
   /// The same violation in fewer unknowns, with plain data, if there is one.
-  private func shrunk(_ found: Outcome) throws -> RuleCounterexample {
-    var best = found
-    if rule.dimension == nil {
-      for n in best.family
-        .leastDimension..<max(best.problem.problem.dimension, best.family.leastDimension)
-      {
-        var smaller: Outcome?
-        for seed in [found.draw.seed, 1, 2, 3] where smaller == nil {
-          let draw = ProblemFamily.Draw(seed: seed, scale: found.draw.scale, dimension: n)
-          if let other = try outcome(best.family, draw), other.isViolated { smaller = other }
-        }
-        if let smaller {
-          best = smaller
-          break
+  private func shrunk(
+    _ found: ProblemGenerator.Sample, _ outcome: Outcome, _ families: [ProblemFamily],
+    _ proceed: () throws -> Void
+  ) throws -> RuleCounterexample? {
+    let account = Account()
+    var best = outcome
+    let generator = ProblemGenerator(
+      families: families, dimensions: rule.dimension.map { $0...$0 })
+    let sample = try generator.shrunk(found) { problem in
+      try proceed()
+      guard account.spent < budget else { return false }
+      // Rows and digits change the data under a start that may stay where it is.
+      if problem.problem.dimension == best.start.count, isFar(best.start, on: problem) {
+        let same = try judged(problem, best.start, account)
+        if same.isViolated {
+          best = same
+          return true
         }
       }
+      let other = try self.outcome(on: problem, account)
+      if other.isViolated { best = other }
+      return other.isViolated
     }
-    if best.draw.scale != 1 {
-      var draw = best.draw
-      draw.scale = 1
-      if let other = try outcome(best.family, draw), other.isViolated { best = other }
-    }
-    let trial = Trial(rule, on: best.problem, seed: seed)
-    let minimiser = best.problem.minimisers[0]
-    var start = trial.start(0, around: minimiser)
-    // Fewer digits, as long as the rule ends as far away.
-    let level = try level(from: start, on: best.problem)
-    for digits in 1...6 {
-      let factor = pow(10.0, Double(digits))
-      let plain = Vector(start.elements.map { ($0 * factor).rounded() / factor })
-      guard (plain - minimiser).norm > 0.1 * (start - minimiser).norm else { continue }
-      let left = try self.level(from: plain, on: best.problem)
-      if left.isNaN || left >= 0.5 * level {
-        start = plain
+    for digits in 1...3 {
+      try proceed()
+      let plain = Vector(best.start.elements.rounded(digits: digits))
+      let isInside = sample.problem.problem.value(at: plain).isFinite
+      guard plain != best.start, isInside, isFar(plain, on: sample.problem) else { continue }
+      let rounded = try judged(sample.problem, plain, account)
+      if rounded.isViolated {
+        best = rounded
         break
       }
     }
-    let regression = best.problem.problem as? Regression
-    let matrix = regression?.matrix ?? Matrix(zeros: 0, 0)
-    return RuleCounterexample(
-      rule: rule.name, check: check.claim.id, family: best.family.name, draw: best.draw,
-      horizon: try horizon(from: start, on: best.problem, level: level), start: start.elements,
-      matrix: (0..<matrix.rows).map { i in (0..<matrix.columns).map { matrix[i, $0] } },
-      target: regression?.target.elements ?? [], level: level, reason: best.result.result.reason)
+    return try RuleCounterexample.measured(
+      rule, source, check.claim, sample, from: best.start, seed: seed, best.result)
   }
 
-  /// The distance left after 1,000 steps, relative to the start's; infinite where it is not finite.
-  private func level(from start: Vector, on problem: SolvedProblem) throws -> Double {
-    try levels(from: start, on: problem, horizon: 1000).last ?? .infinity
-  }
-
-  private func levels(
-    from start: Vector, on problem: SolvedProblem, horizon: Int
-  ) throws -> [Double] {
-    let run = try rule.start(on: problem.problem, from: start, seed: seed)
-    let nearest = problem.projection ?? { _ in problem.minimisers[0] }
-    let reach = max((start - nearest(start)).norm, .leastNormalMagnitude)
-    var result: [Double] = []
-    for _ in 0..<horizon {
-      do { try run.advance() } catch CandidateError.nonFinite {
-        return result + [.infinity]
-      }
-      result.append((run.x - nearest(run.x)).norm / reach)
-    }
-    return result
-  }
-
-  /// The least number of steps after which the distance is what it stays at.
-  private func horizon(
-    from start: Vector, on problem: SolvedProblem, level: Double
-  ) throws -> Int {
-    let all = try levels(from: start, on: problem, horizon: 1000)
-    guard let last = all.last else { return 1 }
-    if !last.isFinite { return all.count }
-    let settled = all.lastIndex { abs($0 - last) > 0.1 * last } ?? -1
-    return min(max(settled + 2, 1), all.count)
+  /// Whether a start leaves the rule something to do.
+  private func isFar(_ start: Vector, on problem: SolvedProblem) -> Bool {
+    let nearest = problem.projection?(start) ?? problem.minimisers[0]
+    return (start - nearest).norm >= 0.1 * problem.length
   }
 }

@@ -54,6 +54,12 @@ public struct Verification: Sendable {
     public var reason: String
     /// Problem by problem; those to which the claim does not apply are left out.
     public var trials: [TrialResult]
+    /// Names of the problems on which the claim is violated.
+    public var violatedProblems: [String] {
+      trials.filter { $0.result.verdict == .violated }.map {
+        $0.result.subject.components(separatedBy: " on ").last ?? $0.result.subject
+      }
+    }
     /// Steps of the rule that it took.
     public var steps: Int { trials.reduce(0) { $0 + $1.steps } }
   }
@@ -79,10 +85,11 @@ public struct Verification: Sendable {
     public var steps: Int { findings.reduce(0) { $0 + $1.steps } }
   }
 
-  /// Runs every check; `report` hears of each as it ends.
+  /// Runs every check; `report` hears of each as it ends, and may end the run by throwing.
   ///
-  /// - Throws: `CandidateError.failedToSpeak` where a rule in another process does not answer.
-  public func run(report: (Finding) -> Void = { _ in }) throws -> Results {
+  /// - Throws: `CandidateError.failedToSpeak` where a rule in another process does not answer, and
+  ///   what `report` throws.
+  public func run(report: (Finding) throws -> Void = { _ in }) throws -> Results {
     var results = Results(
       rule: rule.name, seed: seed, budget: budget, problems: problems.map(\.name), findings: [],
       isDeterministic: try isDeterministic(), skipped: [])
@@ -95,7 +102,7 @@ public struct Verification: Sendable {
     for check in checks {
       let finding = try measure(check, share: share)
       results.findings.append(finding)
-      report(finding)
+      try report(finding)
     }
     if cells > 0, share < 8 * leastHorizon * starts {
       let tried = max(1, share / (8 * leastHorizon))

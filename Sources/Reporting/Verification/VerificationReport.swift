@@ -1,3 +1,4 @@
+import Catalog
 public import Checks
 public import Experiments
 import Foundation
@@ -6,7 +7,7 @@ import Storage
 /// All that `optcheck verify` found about one rule.
 public struct VerificationRecord: Sendable, Hashable, Codable {
   /// The version of this format.
-  public var schema = 1
+  public var schema = 2
   /// The command that makes it again.
   public var command: String
   /// The conditions.
@@ -16,19 +17,22 @@ public struct VerificationRecord: Sendable, Hashable, Codable {
   /// Why there are none; empty if there are.
   public var noDerivatives: String
   /// Where claims break, as small as they could be made.
-  public var counterexamples: [RuleCounterexample]
+  public var counterexamples: [CounterexampleFolder.Entry]
+  /// What was stored before, and what has become of it.
+  public var replays: [StoredReplay]
 
   /// Puts the parts together.
   public init(
     command: String, verification: Verification.Results,
     derivatives: DerivativeStudy.Results?, noDerivatives: String = "",
-    counterexamples: [RuleCounterexample] = []
+    counterexamples: [CounterexampleFolder.Entry] = [], replays: [StoredReplay] = []
   ) {
     self.command = command
     self.verification = verification
     self.derivatives = derivatives
     self.noDerivatives = noDerivatives
     self.counterexamples = counterexamples
+    self.replays = replays
   }
 
   /// Verdicts of all checks, derivatives as one.
@@ -133,27 +137,45 @@ struct CounterexampleSection: ReportSection {
   let title = "Counterexamples"
 
   func markdown(_ context: ReportContext<VerificationRecord>) -> String {
+    let replays = context.results.replays.map { stored in
+      "- " + Markdown.literal("\(stored.entry.example.check), \(stored.entry.path)")
+        + ": \(stored.replay.outcome)\n"
+    }
+    let before =
+      replays.isEmpty ? "" : "Stored before, and replayed first:\n\n\(replays.joined())\n"
     let found = context.results.counterexamples
-    guard !found.isEmpty else { return "None was found.\n" }
-    return found.map { example in
-      let rows = example.matrix.map { row in
-        "  " + row.map { Number.significant($0, digits: 6) }.joined(separator: "  ")
-      }
-      let lines =
-        ["M ="] + rows
-        + [
-          "y = " + list(example.target), "x0 = " + list(example.start),
-          "distance left after \(example.horizon) steps: \(Number.short(example.level))",
-        ]
-      return "**\(example.check)**, \(Markdown.literal(example.family)) in \(example.start.count) "
-        + "unknown\(example.start.count == 1 ? "" : "s"): "
-        + Markdown.literal(Markdown.shortened(example.reason)) + "\n\n```\n"
-        + lines.joined(separator: "\n") + "\n```\n"
-    }.joined(separator: "\n")
+    guard !found.isEmpty else { return before + "None was found.\n" }
+    return before + found.map(Self.markdown).joined(separator: "\n")
+  }
+
+  private static func markdown(_ entry: CounterexampleFolder.Entry) -> String {
+    let example = entry.example
+    let n = example.start.count
+    return "**\(example.check)**, \(Markdown.literal(example.family)) in \(n) "
+      + "unknown\(n == 1 ? "" : "s"): "
+      + Markdown.literal(Markdown.shortened(example.reason)) + "\n\n```\n" + example.summary
+      + "\n```\n\n" + Markdown.commands([entry.command])
+      + "\nWith NumPy alone, in the folder of that file:\n\n```python\n\(entry.snippet)```\n"
+  }
+}
+
+extension RuleCounterexample {
+  /// Problem, start and level, line by line, with all digits of the data.
+  public var summary: String {
+    let rows = problem.matrix.map { "  " + list($0) }
+    let after = "\(horizon) step\(horizon == 1 ? "" : "s")"
+    let ending =
+      measure == .distance
+      ? "distance left after \(after): \(Number.significant(level, digits: 4))"
+      : "displacement at x* after \(after): \(Number.significant(level, digits: 4))"
+    return
+      (["F(x) = \(problem.formula)", "M ="] + rows
+      + ["y = " + list(problem.target), "x0 = " + list(start), "x* = " + list(minimiser), ending])
+      .joined(separator: "\n")
   }
 
   private func list(_ numbers: [Double]) -> String {
-    numbers.map { Number.significant($0, digits: 6) }.joined(separator: "  ")
+    numbers.map(Number.short).joined(separator: "  ")
   }
 }
 

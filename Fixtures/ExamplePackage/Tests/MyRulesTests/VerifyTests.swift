@@ -19,6 +19,44 @@ import Testing
   }
 }
 
+/// Laws of one's own, on problems drawn from a seed.
+@Suite struct Laws {
+  private let generator = ProblemGenerator(
+    families: ProblemSuite.families.filter { $0.kind == .smooth }, dimensions: 2...6)
+
+  /// Steps below 2/L never climb, whatever the problem.
+  @Test func learnedStepNeverClimbs() throws {
+    let found = try generator.smallest(seed: 7, count: 50) { solved in
+      try !Self.descends(LearnedStep(theta: 1.9), on: solved)
+    }
+    #expect(found == nil, "\(found?.problem.name ?? "")")
+  }
+
+  /// Momentum may climb, and two unknowns are enough to show it.
+  @Test func heavyBallClimbs() throws {
+    let found = try generator.smallest(seed: 7) { solved in
+      try !Self.descends(HeavyBall(momentum: 0.9), on: solved)
+    }
+    #expect(found?.problem.problem.dimension == 2)
+  }
+
+  private static func descends(_ rule: some UpdateRule, on solved: SolvedProblem) throws -> Bool {
+    let start = solved.minimisers[0].moved(
+      solved.length, Vector([Double](repeating: 1, count: solved.problem.dimension)))
+    let run = try NativeCandidate(rule).start(on: solved.problem, from: start, seed: 1)
+    var value = solved.problem.value(at: start)
+    // What rounding of F leaves.
+    let slack = 64 * Double.ulpOfOne * abs(value)
+    for _ in 0..<50 {
+      try run.advance()
+      let next = solved.problem.value(at: run.x)
+      if next > value + slack { return false }
+      value = next
+    }
+    return true
+  }
+}
+
 /// What a closure leaves behind.
 private final class Recorder {
   var results: Verification.Results?
