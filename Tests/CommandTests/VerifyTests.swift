@@ -86,7 +86,7 @@ import Testing
     #expect(run.status == 0, "\(run.standardError)")
   }
 
-  @Test(arguments: ["bias-one", "sign-one", "step-2.1", "nan-after-50"])
+  @Test(arguments: ["bias-one", "sign-one", "step-2.1", "nan-after-50", "leaking-probes"])
   func aForeignFaultIsCaught(name: String) throws {
     let run = try verify(
       ["--external", external("rules.py \(name)"), "--problems", "quadratic-n2-k10"])

@@ -65,7 +65,10 @@ public struct FixedPointCheck: TrialCheck {
       steps += series.steps
       let finding = series.finding
       let place = problem.isUnique ? "x*" : "minimiser \(i + 1) of \(problem.minimisers.count)"
-      if finding.rank > (worst?.finding.rank ?? -1) { worst = (series, finding, place) }
+      if finding.rank > (worst?.finding.rank ?? -1) || series.trace > 0 {
+        worst = (series, finding, place)
+      }
+      if series.trace > 0 { break }
     }
     if !problem.isUnique, let projection = problem.projection {
       // The limit of the run itself.
@@ -110,6 +113,7 @@ public struct FixedPointCheck: TrialCheck {
           series.end = step
           return
         }
+        if run.count == Self.traceLength { series.probed = run.x }
         guard StepSchedule.contains(run.count) else { continue }
         let points = try run.probe(at: minimiser, gradient: nil, settled: true, steps: count)
         let away = points.map { ($0 - minimiser).norm / reach }.max() ?? .nan
@@ -127,12 +131,35 @@ public struct FixedPointCheck: TrialCheck {
       else { break }
       horizon *= 2
     }
+    try compare(&series, with: trial, from: start)
     let fresh = try trial.rule.start(on: problem.problem, from: minimiser, seed: trial.seed)
     for _ in 0..<100 {
       try fresh.advance()
       series.fresh = max(series.fresh, (fresh.x - minimiser).norm / reach)
     }
     series.steps += horizon + 100
+  }
+
+  /// Steps after which a run with probes is held against one without.
+  private static let traceLength = 32
+
+  /// Whether probes left a trace: the run once more without them.
+  ///
+  /// The state of a rule in this process is a value; another process may forget to put back what a
+  /// probe changed, and then it is not the rule that is probed.
+  private func compare(
+    _ series: inout FixedPointSeries, with trial: Trial, from start: Vector
+  ) throws {
+    guard !trial.rule.isConcurrent, trial.rule.isDeterministic, let probed = series.probed else {
+      return
+    }
+    let plain = try trial.rule.start(
+      on: trial.problem.problem, from: start, seed: trial.seed)
+    for _ in 0..<Self.traceLength {
+      do { try plain.advance() } catch CandidateError.nonFinite { return }
+    }
+    series.steps += Self.traceLength
+    series.trace = (plain.x - probed).norm
   }
 
   private func result(
@@ -155,6 +182,17 @@ public struct FixedPointCheck: TrialCheck {
         ] : [],
       seed: trial.seed)
     let words = "displacement \(level.brief) at \(place) after \(series.end) steps"
+    if series.trace > 0 {
+      result.verdict = .violated
+      result.qualifier = nil
+      result.reason =
+        "a probe leaves a trace: after \(Self.traceLength) steps the run is \(series.trace.brief) from "
+        + "where it is without probes"
+      result.evidence = [
+        Evidence("x/k=\(Self.traceLength)", actual: series.trace, reference: 0, allowed: 0)
+      ]
+      return result
+    }
     switch finding {
     case .exact:
       result.reason = "no probe moves away by more than \(series.floor.brief)"
@@ -283,6 +321,9 @@ struct FixedPointSeries {
   /// How far the point of the probes may be from a minimiser.
   var accuracy = 0.0
   var unsettled = 0.0
+  /// The iterate after some probes, and how far it is from that of a run without any.
+  var probed: Vector?
+  var trace = 0.0
   var fresh = 0.0
   var end = 0
   var steps = 0
