@@ -8,9 +8,10 @@ struct PowerCommand: AsyncParsableCommand {
     commandName: "power",
     abstract: "Plants faults, counts what the checks catch, and writes Reports/check-power.md.",
     discussion: """
-      Faults in rules, gradients, proximal operators and constants, at relative sizes 1 to 1e-6; clean
-      runs for false alarms; derivatives with their error bars. A study that was interrupted goes on
-      where it stood.
+      Faults in rules, gradients, proximal operators, initialisations, trainers and problems, at relative
+      sizes 1 to 1e-8; clean runs for false alarms; derivatives with their error bars; rules in another
+      process (with python3). A study that was interrupted goes on where it stood. The table of rules
+      that `optcheck verify` has left in the same folder is counted too.
 
       Examples:
         optcheck power
@@ -41,7 +42,13 @@ struct PowerCommand: AsyncParsableCommand {
     let kept = folder.appendingPathComponent("check-power/units.json")
     try FileManager.default.createDirectory(
       at: kept.deletingLastPathComponent(), withIntermediateDirectories: true)
-    if afresh { try? FileManager.default.removeItem(at: kept) }
+    let folderOfParts = kept.deletingLastPathComponent()
+    if afresh {
+      for name in ["units", "derivatives-\(part)", "foreign"] {
+        try? FileManager.default.removeItem(
+          at: folderOfParts.appendingPathComponent("\(name).json"))
+      }
+    }
     let study = PowerStudy(
       thinning: part, cleanSeeds: 12, file: kept, seed: seed)
     let interruption = Interruption()
@@ -51,13 +58,16 @@ struct PowerCommand: AsyncParsableCommand {
       progress: { done, total, what in bar.update(done * 1000 / max(total, 1), what) })
     bar.finish()
     guard !interruption.isRequested else { throw Finding(status: .interrupted) }
-    let derivatives = try DerivativePower.measured(
-      seeds: max(1, 32 / part), directions: part == 1 ? 26 : 2
-    ) { console.note($0) }
+    let foreign = try foreign(folderOfParts, interruption, console)
+    guard !interruption.isRequested else { throw Finding(status: .interrupted) }
+    let derivatives = try derivatives(
+      folderOfParts.appendingPathComponent("derivatives-\(part).json"), console)
     var command = "optcheck power"
     if part != 1 { command += " --part \(part)" }
     if seed != 1 { command += " --seed \(seed)" }
-    let record = PowerRecord(command: command, study: results, derivatives: derivatives)
+    let record = PowerRecord(
+      command: command, study: results, derivatives: derivatives, foreign: foreign,
+      conditions: try conditions(folder), lengths: Self.lengths)
     _ = try writer.write(record, record: .current)
     console.result(record) { record in
       let (cells, alarms) = record.study.falseAlarms
@@ -68,6 +78,76 @@ struct PowerCommand: AsyncParsableCommand {
         """
     }
     if alarmsFound(record) { throw Finding(status: .violated) }
+  }
+
+  /// Measured once: a file keeps it.
+  private func derivatives(_ file: URL, _ console: Console) throws -> DerivativePower {
+    if FileManager.default.fileExists(atPath: file.path) {
+      return try JSONFile.read(DerivativePower.self, from: file)
+    }
+    let result = try DerivativePower.measured(
+      seeds: max(1, 32 / part), directions: part == 1 ? 27 : 2
+    ) { console.note($0) }
+    try JSONFile.write(result, to: file)
+    return result
+  }
+
+  private func foreign(
+    _ folder: URL, _ interruption: Interruption, _ console: Console
+  ) throws -> [ForeignUnit]? {
+    guard let package = try? PackageFolder.locate() else { return nil }
+    var bar = ProgressBar("foreign", total: 1000, on: console)
+    let units = try ForeignPower(
+      folder: package.appendingPathComponent("Fixtures/ForeignRules"), thinning: part,
+      file: folder.appendingPathComponent("foreign.json")
+    ).run(
+      isCancelled: { interruption.isRequested },
+      progress: { done, total, what in bar.update(done * 1000 / max(total, 1), what) })
+    bar.finish()
+    return units
+  }
+
+  /// What `optcheck verify` of several rules has left in the folder.
+  private func conditions(_ folder: URL) throws -> ConditionCount? {
+    struct File: Decodable {
+      struct Table: Decodable {
+        struct Row: Decodable {
+          var rule: String
+          var check: String
+          var verdict: String
+        }
+        struct Example: Decodable { var dimension: Int }
+        var command: String
+        var rows: [Row]
+        var counterexamples: [Example]
+      }
+      var table: Table
+    }
+    let file = folder.appendingPathComponent("conditions/results.json")
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    let table = try JSONFile.read(File.self, from: file).table
+    let cells = table.rows.filter { $0.check.hasPrefix("FP") || $0.check.hasPrefix("GC") }
+    return ConditionCount(
+      command: table.command, rules: Set(table.rows.map(\.rule)).count,
+      verdicts: Dictionary(grouping: cells, by: \.verdict).mapValues(\.count),
+      dimensions: table.counterexamples.map(\.dimension))
+  }
+
+  /// A rule in Swift, and one in another language.
+  private static var lengths: [RuleLength] {
+    guard let package = try? PackageFolder.locate() else { return [] }
+    return [
+      ("Fixtures/ExamplePackage/Sources/MyRules/HeavyBall.swift", 30),
+      ("Fixtures/ForeignRules/coord_math_dnn.py", 60),
+    ].compactMap { file, allowed in
+      guard
+        let text = try? String(
+          contentsOf: package.appendingPathComponent(file), encoding: .utf8)
+      else { return nil }
+      return RuleLength(
+        file: file, lines: text.split(separator: "\n", omittingEmptySubsequences: false).count - 1,
+        allowed: allowed)
+    }
   }
 
   private func alarmsFound(_ record: PowerRecord) -> Bool { record.study.falseAlarms.alarms > 0 }

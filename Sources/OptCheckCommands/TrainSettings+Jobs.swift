@@ -90,10 +90,12 @@ extension TrainSettings {
     get throws {
       let (d, b) = (try integer("input-dim"), try integer("output-dim"))
       var words = "\(try text("optimizee-type")) \(b) x \(d)"
-      if has("sparsity"), try integer("sparsity") > 0 {
+      let isSparse = try text("optimizee-type") != "QuadraticUnconstrained"
+      if isSparse, try integer("sparsity") > 0 {
         words += " with \(try integer("sparsity")) nonzeros"
       }
-      words += ", ρ = \(try number("rho")), \(try integer("train-batch-size")) instances a problem"
+      if isSparse { words += ", ρ = \(try number("rho"))" }
+      words += ", \(try integer("train-batch-size")) instances a problem"
       let (horizon, segment) = (
         try integer("optimizer-training-steps"), try integer("unroll-length")
       )

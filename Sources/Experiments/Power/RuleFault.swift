@@ -75,7 +75,9 @@ public struct RuleFault: Sendable {
     RuleFault("bias that settles at a constant", .iterate, everySize) { _, x, k, s in
       x[0] += s * (1 + 1 / Double(k))
     },
-    RuleFault("weights decay", .iterate, everySize + [1e-8]) { _, x, _, s in x.scale(by: 1 - 0.5 * s) },
+    RuleFault("weights decay", .iterate, everySize + [1e-8]) { _, x, _, s in
+      x.scale(by: 1 - 0.5 * s)
+    },
     RuleFault("noise", .iterate, everySize) { _, x, k, s in
       var rng = SplitMix64(seed: 77).derived(k)
       for j in 0..<x.count { x[j] += s * rng.normal() }
@@ -166,7 +168,8 @@ public struct RuleFault: Sendable {
     RuleFault("1/L is dropped", .problem, smoothness: { _, _ in 0.01 }),
     // Heavy ball with momentum ½ still converges with steps of 3/L.
     RuleFault("L is too small", .problem, [1, 0.1], smoothness: { l, s in l / (3.05 + s) }),
-    RuleFault("L is declared too small", .problem, [0.5, 0.1], declaration: { l, s in l / (1 + s) }),
+    RuleFault(
+      "L is declared too small", .problem, [0.5, 0.1], declaration: { l, s in l / (1 + s) }),
   ]
 
   private init(

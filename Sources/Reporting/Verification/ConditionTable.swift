@@ -28,7 +28,8 @@ extension Report where Results == ConditionTable {
     Report(
       name: "conditions", title: "Which rules keep which conditions",
       sections: [
-        ConditionMatrixSection(), ConditionReasonSection(), SpecialCaseSection(),
+        ConditionMatrixSection(), ConditionReasonSection(), SmallestCaseSection(),
+        SpecialCaseSection(),
         SubgradientStepSection(), ProximalOperatorSection(), ConditionMachineSection(),
       ],
       encoded: { table, machine in
@@ -47,13 +48,29 @@ private struct ConditionSummary: Encodable {
     var reason: String
   }
 
+  struct Example: Encodable {
+    var rule: String
+    var check: String
+    var dimension: Int
+    var level: Double
+    var replay: String
+  }
+
   let command: String
   let rows: [Row]
+  let counterexamples: [Example]
   let schemes: SchemeStudy.Results?
 
   init(_ table: ConditionTable) {
     command = table.command
     schemes = table.schemes
+    counterexamples = table.records.flatMap { record in
+      record.counterexamples.map {
+        Example(
+          rule: record.verification.rule, check: $0.example.check,
+          dimension: $0.example.start.count, level: $0.example.level, replay: $0.command)
+      }
+    }
     rows = table.records.flatMap { record in
       record.verification.findings.map {
         Row(
@@ -88,7 +105,7 @@ struct ConditionMatrixSection: ReportSection {
     return table.text
       + "\n✓ holds, ○ holds vacuously, △ premise fails, ✗ violated, ? inconclusive, \(Number.dash) not applicable. "
       + "FP: a minimiser is a fixed point; GC: convergence from any start; 1 smooth, 2 f = 0, 3 composite, 4 with "
-      + "memory; S: structure; D1P: certified descent; G: gradients of the weights.\n\n"
+      + "memory; S: structure; D1P: certified descent (D1 where r = 0); G: gradients of the weights.\n\n"
       + Markdown.commands([context.results.command])
   }
 
@@ -137,6 +154,33 @@ struct ConditionReasonSection: ReportSection {
         + (reasons.isEmpty
           ? "" : "\nNot applicable: " + Markdown.literal(reasons.joined(separator: "; ")) + ".\n")
     }.joined(separator: "\n")
+  }
+}
+
+/// The smallest counterexamples, with what replays them.
+struct SmallestCaseSection: ReportSection {
+  let id = "counterexamples"
+  let title = "Smallest counterexamples"
+
+  func markdown(_ context: ReportContext<ConditionTable>) -> String {
+    let found = context.results.records.flatMap { record in
+      record.counterexamples.map { (record.verification.rule, $0) }
+    }
+    guard !found.isEmpty else { return "None was needed.\n" }
+    var table = Markdown.Table([
+      ("Rule", .left), ("Check", .left), ("Problem", .left), ("Unknowns", .right),
+      ("Steps", .right), ("Distance left", .right), ("Replay", .left),
+    ])
+    for (rule, entry) in found {
+      let example = entry.example
+      table.add([
+        Markdown.literal(rule), example.check, Markdown.literal(example.family),
+        "\(example.start.count)", "\(example.horizon)", Number.short(example.level),
+        "`\(entry.command)`",
+      ])
+    }
+    return table.text
+      + "\nIn units of the distance of the start; under FP, the displacement from the minimiser.\n"
   }
 }
 

@@ -41,12 +41,24 @@ public struct PowerRecord: Sendable, Hashable, Codable {
   public var study: PowerStudy.Results
   /// Derivatives with their error bars; nil if not measured.
   public var derivatives: DerivativePower?
+  /// Rules in another process; nil if not run.
+  public var foreign: [ForeignUnit]?
+  /// The table of rules by conditions; nil if there is none yet.
+  public var conditions: ConditionCount?
+  /// How long new rules are; empty outside the package.
+  public var lengths: [RuleLength]
 
   /// Puts the parts together.
-  public init(command: String, study: PowerStudy.Results, derivatives: DerivativePower? = nil) {
+  public init(
+    command: String, study: PowerStudy.Results, derivatives: DerivativePower? = nil,
+    foreign: [ForeignUnit]? = nil, conditions: ConditionCount? = nil, lengths: [RuleLength] = []
+  ) {
     self.command = command
     self.study = study
     self.derivatives = derivatives
+    self.foreign = foreign
+    self.conditions = conditions
+    self.lengths = lengths
   }
 }
 
@@ -57,7 +69,7 @@ extension Report where Results == PowerRecord {
       name: "check-power", title: "What the checks catch, and what they do not",
       sections: [
         PowerSummarySection(), PowerMatrixSection(), PowerEscapeSection(), PowerCleanSection(),
-        PowerDerivativeSection(),
+        PowerDerivativeSection(), PowerForeignSection(),
       ],
       encoded: { record, machine in
         JSONFile.encoded(PowerFile(record: record, machine: machine))
@@ -121,10 +133,53 @@ struct PowerSummarySection: ReportSection {
         table.add([row.target, row.what, row.figure, met(row.isMet)])
       }
     }
+    addForeign(context.results, &table)
+    addTable(context.results, &table)
+    for length in context.results.lengths {
+      table.add([
+        "X1", "a new rule in at most \(length.allowed) lines of one file",
+        "\(length.lines) in `\(length.file)`", met(length.lines <= length.allowed),
+      ])
+    }
     let thin =
       isWhole
       ? "" : "One unit in \(study.thinning) was run: figures are of the sample.\n\n"
-    return thin + table.text + "\n" + Markdown.commands([context.results.command])
+    let commands =
+      [context.results.command]
+      + (context.results.conditions.map { ["# F1, before it:", $0.command] } ?? [])
+    return thin + table.text + "\n" + Markdown.commands(commands)
+  }
+
+  private func addForeign(_ results: PowerRecord, _ table: inout Markdown.Table) {
+    guard let foreign = results.foreign else { return }
+    let faults = foreign.filter { $0.twin != nil }
+    let sound = foreign.filter { $0.twin == nil }
+    let caught = faults.count { $0.status == 1 }
+    let passed = sound.count { $0.status == 0 }
+    table.add([
+      "G3", "faults in another process that end with status 1: at least 25",
+      "\(caught) of \(faults.count)", caught >= 25 ? "✓" : "✗",
+    ])
+    table.add([
+      "G3", "their sound twins that end with status 0: all", "\(passed) of \(sound.count)",
+      passed == sound.count ? "✓" : "✗",
+    ])
+  }
+
+  private func addTable(_ results: PowerRecord, _ table: inout Markdown.Table) {
+    guard let conditions = results.conditions else { return }
+    table.add([
+      "F1", "a table of at least 14 rules by 8 conditions",
+      "\(conditions.rules) rules: "
+        + conditions.verdicts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        .joined(separator: ", "), conditions.rules >= 14 ? "✓" : "✗",
+    ])
+    let large = conditions.dimensions.count { $0 > 2 }
+    table.add([
+      "F1", "counterexamples in at most 2 unknowns, where one exists",
+      "\(conditions.dimensions.count - large) of \(conditions.dimensions.count)",
+      large == 0 ? "✓" : "✗",
+    ])
   }
 }
 
@@ -236,5 +291,26 @@ struct PowerDerivativeSection: ReportSection {
   func markdown(_ context: ReportContext<PowerRecord>) -> String {
     guard let derivatives = context.results.derivatives else { return "Not measured.\n" }
     return derivatives.explanation + "\n"
+  }
+}
+
+/// Rules in another process, one by one.
+struct PowerForeignSection: ReportSection {
+  let id = "foreign"
+  let title = "Rules in another process"
+
+  func markdown(_ context: ReportContext<PowerRecord>) -> String {
+    guard let foreign = context.results.foreign else { return "Not run.\n" }
+    var table = Markdown.Table([
+      ("Rule", .left), ("Fault", .left), ("Status", .right), ("Caught by", .left),
+    ])
+    for unit in foreign {
+      table.add([
+        Markdown.literal(unit.name),
+        unit.twin.map { "\(Markdown.literal($0)): \(Markdown.literal(unit.what))" } ?? "none",
+        "\(unit.status)", unit.caughtBy.joined(separator: " "),
+      ])
+    }
+    return "Each by itself, through the pipe, on six problems.\n\n" + table.text
   }
 }
