@@ -7,7 +7,8 @@ public import Optimization
 /// On smooth problems any black box is taken apart: P_k is the mean of the Jacobian with respect to
 /// the gradient on the segment from (x*, 0) to (x_k, ∇f(x_k)), by five Gauss points and central
 /// differences at two steps, and b_k = d_k - P_k ∇f. With a proximal step x⁺ = prox_{r,p}(v), which the
-/// rule shows by its own call, P_k = diag(p), g_{k+1} = (v - x⁺)/p, and b_k = x_k - p ∇f(x_k) - v.
+/// rule shows by its own call, P_k = diag(p), and b_k = prox_{r,p}(x_k - p ∇f(x_k)) - x⁺: that is
+/// x_k - p ∇f(x_k) - v with g_{k+1} = (v - x⁺)/p, less what another g ∈ ∂r(x⁺) absorbs.
 /// A rule whose b_k does not vanish along a run that converges cannot have both FP and GC.
 ///
 /// Numbers: `bias` (the largest ‖b_k‖ over the last doubling, in units of the start's distance),
@@ -32,7 +33,7 @@ public struct StructureCheck: TrialCheck {
   public var equation: String {
     condition == .smooth
       ? "P_k = ∫ ∂d_k/∂g dt on (x*, 0) → (x, g), b_k = d_k - P_k g"
-      : "g_{k+1} = (v - x⁺)/p of the rule's own call x⁺ = prox_{r,p}(v), b_k = x - p ∘ ∇f - v"
+      : "p and x⁺ = prox_{r,p}(v) of the rule's own call, b_k = prox_{r,p}(x - p ∘ ∇f) - x⁺"
   }
 
   public var tolerance: String {
@@ -85,9 +86,13 @@ public struct StructureCheck: TrialCheck {
       do { try run.advance() } catch CandidateError.nonFinite { break }
       if isSampled, problem.kind != .smooth {
         guard let call = log.lastProx else { continue }
+        // The point nearest to v that ∂r at x⁺ absorbs is prox(x - p ∇f): where a threshold hides a
+        // bias, it is none.
+        var plain = x
         let g = problem.problem.gradient(at: x)
-        var bias = x - call.point
-        for j in 0..<x.count { bias[j] -= call.steps[j] * g[j] }
+        for j in 0..<x.count { plain[j] -= call.steps[j] * g[j] }
+        problem.problem.regularizer.prox(&plain, steps: call.steps)
+        let bias = plain - run.x
         norm = max(norm, call.steps.norm * problem.smoothness)
         bound = norm
         series.add(k, bias.norm / reach)
@@ -167,9 +172,16 @@ public struct StructureCheck: TrialCheck {
     let problem = condition == .implicit ? SmallComposite.implicit : SmallComposite.composite
     var rule = ProximalStep(name: "shifted", remembers: condition == .memory)
     rule.shift = 1e-4
+    var biased = ProximalStep(name: "biased", remembers: condition == .memory)
+    biased.bias = 1e-4
+    let after = Mutant(
+      "a bias after the proximal step", size: 1e-4, Trial(NativeCandidate(biased), on: problem))
+    // Where f = 0 the threshold takes it away, and the rule converges to the minimiser.
+    guard condition != .implicit else { return [after] }
     return [
       Mutant(
-        "a bias before the proximal step", size: 1e-4, Trial(NativeCandidate(rule), on: problem))
+        "a bias before the proximal step", size: 1e-4, Trial(NativeCandidate(rule), on: problem)),
+      after,
     ]
   }
 
@@ -182,13 +194,16 @@ public struct StructureCheck: TrialCheck {
             NativeCandidate(PlainDescent()), on: DiagonalQuadratic(dimension: 3, seed: 4).solved))
       ]
     }
+    let problem = condition == .implicit ? SmallComposite.implicit : SmallComposite.composite
+    func clean(_ name: String, _ rule: ProximalStep) -> CleanCase<Trial> {
+      CleanCase(name, Trial(NativeCandidate(rule), on: problem))
+    }
+    var hidden = ProximalStep(name: "hidden", remembers: condition == .memory)
+    hidden.shift = 1e-4
     return [
-      CleanCase(
-        "proximal gradient",
-        Trial(
-          NativeCandidate(ProximalStep(name: "clean", remembers: condition == .memory)),
-          on: condition == .implicit ? SmallComposite.implicit : SmallComposite.composite))
-    ]
+      clean(
+        "proximal gradient", ProximalStep(name: "clean", remembers: condition == .memory))
+    ] + (condition == .implicit ? [clean("a bias that the threshold takes away", hidden)] : [])
   }
 }
 

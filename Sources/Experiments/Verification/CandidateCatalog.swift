@@ -72,7 +72,7 @@ public enum CandidateCatalog {
     },
     Entry(name: "CoordMathDNN", summary: "learned step scales (paper A)", option: nil) {
       _, weights in
-      NativeCandidate(try coordMathDNN(weights))
+      try named(coordMathDNN(weights), weights)
     },
     Entry(name: "CoordMathLSTM", summary: "L2O-PA (paper B), from a checkpoint", option: nil) {
       _, weights in
@@ -82,7 +82,7 @@ public enum CandidateCatalog {
           accepted: "CoordMathLSTM@NAME with NAME in Fixtures/Trained, or a path without ending")
       }
       let trained = try weights.trainedRule(in: folder)
-      return NativeCandidate(trained.rule, name: "CoordMathLSTM-\(trained.record.variant)")
+      return named(trained.rule, weights, as: "CoordMathLSTM-\(trained.record.variant)")
     },
     Entry(
       name: "CoordBlackboxLSTM", summary: "L2O-DM, at its first weights or trained", option: nil
@@ -91,18 +91,18 @@ public enum CandidateCatalog {
       let stored = try weights?.parameters()
       let isReference = stored?["lstm.weight_ih_l0"]?.shape.last == 2
       let features = isReference ? CoordBlackboxLSTM.Features.reference : .paper
-      return NativeCandidate(
+      return named(
         try CoordBlackboxLSTM(
           hidden: stored?["linear.weight"]?.shape.last ?? 20, features: features,
           parameters: stored ?? CoordBlackboxLSTM.initialParameters(features: features, seed: 1),
-          initialState: .zeros))
+          initialState: .zeros), weights)
     },
     Entry(name: "RNNprop", summary: "at its first weights or trained", option: nil) { _, weights in
       let stored = try weights?.parameters()
-      return NativeCandidate(
+      return named(
         try RNNprop(
           hidden: stored?["linear_out.weight"]?.shape.last ?? 20,
-          parameters: stored ?? RNNprop.initialParameters(seed: 1), initialState: .zeros))
+          parameters: stored ?? RNNprop.initialParameters(seed: 1), initialState: .zeros), weights)
     },
     Entry(
       name: "LISTACPSSWOnly", summary: "16 layers for the suite's LASSO, or from a checkpoint",
@@ -111,7 +111,7 @@ public enum CandidateCatalog {
       _, weights in
       if let stored = try weights?.parameters() {
         let layers = max(1, stored.names.count { $0.hasPrefix("W") })
-        return NativeCandidate(try LISTACPSSWOnly(layers: layers, parameters: stored))
+        return named(try LISTACPSSWOnly(layers: layers, parameters: stored), weights)
       }
       // At its first weights, for the dictionary of the suite's LASSO.
       guard
@@ -151,6 +151,19 @@ public enum CandidateCatalog {
       option = number
     }
     return try entry.make(option, weights)
+  }
+
+  /// `rule` under the name of its weights, so that one table can show it with several.
+  private static func named(
+    _ rule: some UpdateRule, _ weights: Weights?, as name: String? = nil
+  ) -> any Candidate {
+    let name = name ?? rule.name
+    guard let weights else { return NativeCandidate(rule, name: name) }
+    let file = URL(fileURLWithPath: weights.checkpoint)
+    let label =
+      file.pathExtension == "safetensors"
+      ? file.deletingPathExtension().lastPathComponent : file.lastPathComponent
+    return NativeCandidate(rule, name: "\(name)@\(label)")
   }
 
   private static func initialWeights(for problem: some LinearModelProblem) throws -> Parameters {

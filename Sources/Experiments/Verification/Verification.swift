@@ -164,9 +164,12 @@ public struct Verification: Sendable {
       return Finding(
         claim: check.claim, verdict: .notApplicable, reason: reason, trials: [])
     }
+    // A slow rule has its steps for convergence; the other checks can do with few.
+    let limit = check is ConvergenceCheck || rule.speed >= 1 ? Int.max : 4 * leastHorizon
     @Sendable func trial(_ problem: SolvedProblem, _ budget: Int, starts: Int) -> Trial {
       Trial(
-        rule, on: problem, seed: seed, starts: starts, budget: max(budget, 8 * leastHorizon))
+        rule, on: problem, seed: seed, starts: starts,
+        budget: min(limit, max(budget, 8 * leastHorizon)))
     }
     // A rule in another process is one process: its runs come one after the other.
     let threads = rule.isConcurrent ? threads : 1
