@@ -111,8 +111,8 @@ import Testing
     #expect(
       tool.contents.filter { $0.hasPrefix("results/a/") }.map { String($0.dropFirst(10)) }.sorted()
         == [
-          "CoordMathLSTM.json", "CoordMathLSTM.safetensors", "checkpoint-8.safetensors", "checkpoint.json",
-          "config.yaml", "train.log", "train_loss", "train_loss.npy", "validation",
+          "CoordMathLSTM.json", "CoordMathLSTM.safetensors", "checkpoint-8.safetensors",
+          "checkpoint.json", "config.yaml", "train.log", "train_loss", "train_loss.npy", "validation",
           "validation.npy",
         ])
     // savetxt's %.18e, one value a line.
