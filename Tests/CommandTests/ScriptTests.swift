@@ -112,7 +112,8 @@ import Testing
       tool.contents.filter { $0.hasPrefix("results/a/") }.map { String($0.dropFirst(10)) }.sorted()
         == [
           "CoordMathLSTM.json", "CoordMathLSTM.safetensors", "checkpoint-8.safetensors",
-          "checkpoint.json", "config.yaml", "train.log", "train_loss", "train_loss.npy", "validation",
+          "checkpoint.json", "config.yaml", "train.log", "train_loss", "train_loss.npy",
+          "validation",
           "validation.npy",
         ])
     // savetxt's %.18e, one value a line.
