@@ -61,7 +61,8 @@ struct PowerCommand: AsyncParsableCommand {
     let foreign = try foreign(folderOfParts, interruption, console)
     guard !interruption.isRequested else { throw Finding(status: .interrupted) }
     let derivatives = try derivatives(
-      folderOfParts.appendingPathComponent("derivatives-\(part).json"), console)
+      folderOfParts.appendingPathComponent("derivatives-\(part).json"), interruption, console)
+    guard !interruption.isRequested else { throw Finding(status: .interrupted) }
     var command = "optcheck power"
     if part != 1 { command += " --part \(part)" }
     if seed != 1 { command += " --seed \(seed)" }
@@ -80,16 +81,15 @@ struct PowerCommand: AsyncParsableCommand {
     if alarmsFound(record) { throw Finding(status: .violated) }
   }
 
-  /// Measured once: a file keeps it.
-  private func derivatives(_ file: URL, _ console: Console) throws -> DerivativePower {
-    if FileManager.default.fileExists(atPath: file.path) {
-      return try JSONFile.read(DerivativePower.self, from: file)
-    }
-    let result = try DerivativePower.measured(
-      seeds: max(1, 32 / part), directions: part == 1 ? 27 : 2
-    ) { console.note($0) }
-    try JSONFile.write(result, to: file)
-    return result
+  private func derivatives(
+    _ file: URL, _ interruption: Interruption, _ console: Console
+  ) throws -> DerivativePower? {
+    var bar = ProgressBar("derivatives", total: 1000, on: console)
+    defer { bar.finish() }
+    return try DerivativePower.measured(
+      seeds: max(1, 32 / part), directions: part == 1 ? 27 : 2, file: file,
+      isCancelled: { interruption.isRequested },
+      progress: { done, total, what in bar.update(done * 1000 / max(total, 1), what) })
   }
 
   private func foreign(

@@ -1,8 +1,9 @@
 import Catalog
 import Checks
 import Engine
-import Foundation
+public import Foundation
 import Optimization
+import Storage
 
 /// How well derivatives are judged: targets G1, G2 and G4, each with its figure.
 public struct DerivativePower: Sendable, Hashable, Codable {
@@ -28,9 +29,14 @@ public struct DerivativePower: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - seeds: problem seeds, 32 for the whole.
   ///   - directions: directions for each derivative of G1; the first is the one of the target.
+  ///   - file: where settings are kept as they are done, so that a study that was cut goes on; nil for
+  ///     nowhere.
+  /// - Returns: nil where `isCancelled` said so.
+  /// - Throws: `StorageError`.
   public static func measured(
-    seeds: Int, directions: Int, progress: @escaping @Sendable (String) -> Void = { _ in }
-  ) throws -> DerivativePower {
+    seeds: Int, directions: Int, file: URL? = nil, isCancelled: () -> Bool = { false },
+    progress: (_ done: Int, _ total: Int, _ what: String) -> Void = { _, _, _ in }
+  ) throws -> DerivativePower? {
     let settings = [20, 100].flatMap { horizon in
       [1.0, 50].flatMap { e in
         [0, 1e-4, 1e-3].flatMap { w in
@@ -38,8 +44,17 @@ public struct DerivativePower: Sendable, Hashable, Codable {
         }
       }
     }
-    progress("G1: \(settings.count) derivatives")
-    let outcomes = try Parallel.map(settings) { try $0.outcome(directions: directions) }
+    var outcomes: [Setting.Outcome] = []
+    if let file, FileManager.default.fileExists(atPath: file.path) {
+      outcomes = try JSONFile.read([Setting.Outcome].self, from: file)
+    }
+    while outcomes.count < settings.count {
+      if isCancelled() { return nil }
+      progress(outcomes.count, settings.count, "G1 and G4")
+      let part = settings[outcomes.count..<min(settings.count, outcomes.count + 8)]
+      outcomes += try Parallel.map(Array(part)) { try $0.outcome(directions: directions) }
+      if let file { try JSONFile.write(outcomes, to: file) }
+    }
     let bars = outcomes.flatMap(\.bars)
     let first = outcomes.compactMap(\.bars.first)
     let alarms = first.count { $0.error > $0.bar }
@@ -55,13 +70,12 @@ public struct DerivativePower: Sendable, Hashable, Codable {
     }
     let median = ratios.isEmpty ? .nan : ratios[ratios.count / 2]
     let most = outcomes.map(\.evaluations).max() ?? 0
-    progress("G4: Taylor orders")
     // The target's 96 derivatives, spread over all settings.
     let taylor = outcomes.enumerated().filter { $0.offset % max(1, outcomes.count / 96) == 0 }
       .map(\.element).prefix(96)
     let flagged = taylor.count { $0.taylorCorrect == .violated }
     let passed = taylor.count { $0.taylorWrong == .holds }
-    progress("G2: forward mode")
+    progress(settings.count, settings.count, "G2")
     let forward = try forwardMode(seeds: max(1, seeds / 4))
     return DerivativePower(
       rows: [
@@ -102,8 +116,13 @@ public struct DerivativePower: Sendable, Hashable, Codable {
     var last: Double
     var seed: UInt64
 
-    struct Outcome: Sendable {
-      var bars: [(error: Double, bar: Double)] = []
+    struct Bar: Sendable, Codable {
+      var error: Double
+      var bar: Double
+    }
+
+    struct Outcome: Sendable, Codable {
+      var bars: [Bar] = []
       var evaluations = 0
       var slope = 0.0
       var taylorCorrect = Verdict.inconclusive
@@ -144,7 +163,8 @@ public struct DerivativePower: Sendable, Hashable, Codable {
         let f: (Double) -> Double = { surrogate.loss(at: weights.moved($0, direction)) }
         let difference = FiniteDifference(of: f)
         let truth = gradient.dot(direction)
-        result.bars.append((abs(difference.slope.value - truth), difference.slope.error))
+        result.bars.append(
+          Bar(error: abs(difference.slope.value - truth), bar: difference.slope.error))
         result.evaluations = max(result.evaluations, difference.evaluations)
         if k == 0 {
           result.slope = truth
