@@ -86,6 +86,14 @@ class GradientDescentSingle(Rule):
         return [rounded(rounded(a) - rounded(self.step_size * rounded(g))) for a, g in zip(x, gradient)]
 
 
+@clean("random-steps", "x - u g / L, u uniform in [0.5, 1.5] and new in every step of every run")
+class RandomSteps(GradientDescent):
+    deterministic = False
+
+    def step_size(self, k):
+        return random.uniform(0.5, 1.5) / self.problem.smoothness
+
+
 @clean("proximal-gradient", "prox(x - g / L) with scale 1 / L")
 class ProximalGradient(GradientDescent):
     needs = ["gradient", "prox"]

@@ -339,7 +339,7 @@ class Probes(unittest.TestCase):
                     harness.probe(k, [3.0, -1.0, 0.5, 7.0], problem, gradient=[1.0, 2.0, -3.0, 0.25])
                     x.append(harness.step(k, x[-1], problem)[0])
                     harness.probe(k + 1, [-2.0, 1.0, 0.0, 1.0], problem, settled=True)
-                if name == "leaking-probes":
+                if name == "leaking-probes" or not rules.MADE_BY[name].deterministic:
                     self.assertNotEqual(x, plain)
                 else:
                     self.assertEqual(str(x), str(plain))  # As text, NaN equals NaN.
@@ -389,7 +389,7 @@ class Rules(unittest.TestCase):
                 self.assertEqual((hello["name"], hello["needs"]), (name, made.needs))
                 first, second = harness.run(problem, 5), harness.run(problem, 5)
                 self.assertTrue(all(len(x) == problem.n for x in first))
-                if name == "reset-keeps-memory":
+                if name == "reset-keeps-memory" or not made.deterministic:
                     self.assertNotEqual(first, second)
                 else:
                     self.assertEqual(str(first), str(second))
@@ -415,7 +415,8 @@ class Rules(unittest.TestCase):
 
     def test_every_fault_shows_and_no_clean_rule_does(self):
         shows = {name: signs(name) for name in rules.MADE_BY}
-        self.assertEqual({name: shows[name] for name in rules.CLEAN if shows[name]}, {})
+        sound = [name for name in rules.CLEAN if rules.MADE_BY[name].deterministic]
+        self.assertEqual({name: shows[name] for name in sound if shows[name]}, {})
         self.assertEqual([name for name in rules.FAULTS if not shows[name]], [])
 
 

@@ -16,6 +16,8 @@ public protocol Candidate: Sendable {
   var dimension: Int? { get }
   /// Whether two runs from the same seed should be the same.
   var isDeterministic: Bool { get }
+  /// How many seeds a run is the mean over: 1, unless the rule is random by its own word.
+  var seedCount: Int { get }
   /// Steps that it can take in the time that a native rule without network takes one.
   var speed: Double { get }
   /// Whether runs may go side by side.
@@ -41,6 +43,8 @@ extension Candidate {
   public var dimension: Int? { nil }
   /// It should.
   public var isDeterministic: Bool { true }
+  /// One.
+  public var seedCount: Int { 1 }
   /// 1.
   public var speed: Double { 1 }
   /// It can if the dimension fits.

@@ -86,6 +86,16 @@ import Testing
     #expect(run.status == 0, "\(run.standardError)")
   }
 
+  /// Each seed has a process of its own, and none is left behind.
+  @Test func aRandomRuleIsJudgedByItsMean() throws {
+    let run = try verify([
+      "--external", external("rules.py random-steps"), "--problems", "quadratic-n2-k10",
+    ])
+    defer { tool.cleanUp() }
+    #expect(run.status == 0, "\(run.standardError)")
+    #expect(run.standardError.contains("the mean over 5 seeds"))
+  }
+
   @Test(arguments: ["bias-one", "sign-one", "step-2.1", "nan-after-50", "leaking-probes"])
   func aForeignFaultIsCaught(name: String) throws {
     let run = try verify(

@@ -114,7 +114,8 @@ public struct Verification: Sendable {
       results.skipped.append(
         rule.isDeterministic
           ? "the rule is not deterministic, though it should be: verdicts are those of one run"
-          : "the rule is random, as it says: verdicts are those of one seed")
+          : "the rule is random, as it says: verdicts are those of "
+            + (rule.seedCount == 1 ? "one seed" : "the mean over \(rule.seedCount) seeds"))
     }
     let families = Set(problems.map(\.kind))
     if !rule.oracles.contains(.prox), !rule.oracles.contains(.subgradient),
