@@ -146,8 +146,7 @@ public struct NativeCandidate<Rule: UpdateRule>: Candidate {
   public var probeDepth: Int { .max }
   public var learnedRule: (any LearnedUpdateRule)? { rule as? any LearnedUpdateRule }
 
-  /// A formula runs on a tape, which costs it some tens of microseconds a step.
-  public var speed: Double { rule is any FormulaRule ? 1 / 16.0 : 1 }
+  public var speed: Double { 1 / rule.cost }
 
   public func start(
     on problem: any Problem, from start: Vector, seed: UInt64

@@ -147,6 +147,9 @@ public struct FormulaState: Sendable {
 }
 
 extension FormulaRule {
+  /// It runs on a tape, which takes some tens of microseconds a step.
+  public var cost: Double { 32 }
+
   public var couplesInstances: Bool { false }
 
   public var stateSeed: UInt64 { 0 }

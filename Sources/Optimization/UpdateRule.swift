@@ -23,6 +23,9 @@ public protocol UpdateRule: Sendable {
   func objection(to problem: any Problem) -> String?
   /// What a step asks of its problem; nil if that can be found by watching one step.
   var oracles: Set<Oracle>? { get }
+  /// About how many steps of gradient descent one of its steps takes the time of; checks that are given
+  /// a minute take fewer steps of a rule that costs more.
+  var cost: Double { get }
 }
 
 extension UpdateRule {
@@ -38,6 +41,9 @@ extension UpdateRule {
 
   /// Found by watching, unless a rule says otherwise.
   public var oracles: Set<Oracle>? { nil }
+
+  /// 1, unless a rule says otherwise.
+  public var cost: Double { 1 }
 }
 
 /// What a rule can ask of a problem F = f + r.

@@ -15,7 +15,9 @@ import Testing
     for id in ["G1", "G2", "G3", "G4", "G5", "X1"] { #expect(text.contains("| \(id) |"), "\(id)") }
     #expect(text.contains("optcheck power --part 300"))
     // Everything is kept: a second run only writes the report again, to the last byte.
-    let files = ["units", "foreign", "derivatives-300"].map { tool.url("out/check-power/\($0).json") }
+    let files = ["units", "foreign", "derivatives-300"].map {
+      tool.url("out/check-power/\($0).json")
+    }
     let before = try files.map { try Data(contentsOf: $0) }
     let again = try tool.run(arguments)
     #expect(again.status == 0)

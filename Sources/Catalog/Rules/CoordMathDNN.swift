@@ -73,6 +73,9 @@ public struct CoordMathDNN: LearnedUpdateRule {
   public var threads = 1
   public var parameters: Parameters
 
+  /// A network for every coordinate.
+  public var cost: Double { 4 }
+
   /// Creates a rule with the given weights.
   ///
   /// - Throws: ``RuleError`` when a weight is missing or has the wrong shape.

@@ -42,7 +42,7 @@ public struct Trial: Sendable {
 
   /// Start number `i`: scale and direction go round, and the hard directions come early.
   ///
-  /// Starts are taken to the domain of r by its proximal operator.
+  /// Starts outside the domain of r are taken there by its proximal operator.
   public func start(_ i: Int, around minimiser: Vector) -> Vector {
     if let onlyStart { return onlyStart }
     return drawnStart(i, around: minimiser)
@@ -69,8 +69,10 @@ public struct Trial: Sendable {
       direction = draw.scaled(by: 1 / draw.norm)
     }
     var x = minimiser.moved(scale * problem.length, direction)
-    let steps = Vector([Double](repeating: 1 / problem.smoothness, count: x.count))
-    if problem.kind != .implicit { problem.problem.regularizer.prox(&x, steps: steps) }
+    if !problem.problem.value(at: x).isFinite {
+      let steps = Vector([Double](repeating: 1 / problem.smoothness, count: x.count))
+      problem.problem.regularizer.prox(&x, steps: steps)
+    }
     return x
   }
 

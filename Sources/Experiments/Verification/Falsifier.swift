@@ -44,7 +44,7 @@ public struct Falsifier: Sendable {
 
   /// Steps for a search that a user waits for: some seconds, whatever the rule costs.
   public static func liveBudget(for rule: any Candidate) -> Int {
-    max(50_000, Int(2_400_000 * rule.speed))
+    max(30_000, Int(1_200_000 * rule.speed))
   }
 
   /// What one trial of the search says.
@@ -113,8 +113,21 @@ public struct Falsifier: Sendable {
       }
       return false
     }
-    guard try find(), let worst else { return nil }
-    return try shrunk(worst.sample, worst.outcome, fitting, proceed)
+    guard try find(), let found = worst else { return nil }
+    let example = try shrunk(found.sample, found.outcome, fitting, proceed)
+    guard rule.dimension == nil, let example, example.start.count > 2 else { return example }
+    // Nobody can look at more than two unknowns: others that break the claim are looked for there.
+    account.spent = 0
+    for n in 1...2 {
+      for seed in UInt64(1)...4 {
+        for family in fitting where family.leastDimension <= n && account.spent < budget {
+          if try consider(family, ProblemFamily.Draw(seed: seed, dimension: n)), let worst {
+            return try shrunk(worst.sample, worst.outcome, fitting, proceed) ?? example
+          }
+        }
+      }
+    }
+    return example
   }
 
   /// The first start that breaks the claim, or the worst.
@@ -130,7 +143,7 @@ public struct Falsifier: Sendable {
           drawn.start($0, around: problem.minimisers[$0 % problem.minimisers.count])
         } : [])
     var worst: Outcome?
-    for start in starts {
+    for (i, start) in starts.enumerated() where i == 0 || isFar(start, on: problem) {
       let outcome = try judged(problem, start, account)
       if outcome.isViolated { return outcome }
       // A check that does not apply has no height.
@@ -164,14 +177,17 @@ public struct Falsifier: Sendable {
       // Rows and digits change the data under a start that may stay where it is.
       if problem.problem.dimension == best.start.count, isFar(best.start, on: problem) {
         let same = try judged(problem, best.start, account)
-        if same.isViolated {
+        if same.isViolated, !(same.height < 1e-3 * outcome.height) {
           best = same
           return true
         }
       }
       let other = try self.outcome(on: problem, account)
-      if other.isViolated { best = other }
-      return other.isViolated
+      // A violation that only just is one is worth less than a plain one in more unknowns.
+      let isPlain = !(other.height < 1e-3 * outcome.height)
+      let isKept = other.isViolated && isPlain && isFar(other.start, on: problem)
+      if isKept { best = other }
+      return isKept
     }
     for digits in 1...3 {
       try proceed()

@@ -175,7 +175,8 @@ struct SmallestCaseSection: ReportSection {
       let example = entry.example
       table.add([
         Markdown.literal(rule), example.check, Markdown.literal(example.family),
-        "\(example.start.count)", "\(example.horizon)", Number.short(example.level),
+        "\(example.start.count)", "\(example.horizon)",
+        Number.significant(example.level, digits: 3),
         "`\(entry.command)`",
       ])
     }

@@ -43,6 +43,9 @@ public struct Adam: UpdateRule {
 
   public var name: String { hyperDescent == nil ? "adam" : "adam-hd" }
 
+  /// Square roots and quotients.
+  public var cost: Double { 2 }
+
   /// Creates the rule.
   public init(
     stepRule: StepRule = .constant(1e-3), beta1: Double = 0.9, beta2: Double = 0.999,

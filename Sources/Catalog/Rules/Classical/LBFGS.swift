@@ -13,6 +13,9 @@ public struct LBFGS: UpdateRule {
   /// Number of pairs kept.
   public var memory: Int
 
+  /// A line search asks for values and gradients several times.
+  public var cost: Double { 8 }
+
   /// Creates the rule.
   public init(memory: Int = 10) {
     precondition(memory >= 1, "memory \(memory)")
