@@ -44,7 +44,7 @@ public struct Falsifier: Sendable {
 
   /// Steps for a search that a user waits for: some seconds, whatever the rule costs.
   public static func liveBudget(for rule: any Candidate) -> Int {
-    max(30_000, Int(1_200_000 * rule.speed))
+    max(30_000, Int(2_400_000 * rule.speed))
   }
 
   /// What one trial of the search says.
