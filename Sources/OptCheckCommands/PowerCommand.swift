@@ -28,6 +28,10 @@ struct PowerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Seed of all draws.", valueName: "n"))
   var seed: UInt64 = 1
 
+  @Option(
+    help: ArgumentHelp("Directions for each derivative; 27 make 10,368 probes.", valueName: "n"))
+  var directions = 27
+
   @Flag(help: "Forget what is done already.")
   var afresh = false
 
@@ -36,6 +40,9 @@ struct PowerCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard part >= 1 else { throw UsageError("--part \(part); accepted: 1 and up") }
+    guard directions >= 1 else {
+      throw UsageError("--directions \(directions); accepted: 1 and up")
+    }
     let folder = URL(fileURLWithPath: out, isDirectory: true)
     let report = Report<PowerRecord>.checkPower
     let writer = try ReportWriter(report, into: folder, selection: .everything)
@@ -44,7 +51,7 @@ struct PowerCommand: AsyncParsableCommand {
       at: kept.deletingLastPathComponent(), withIntermediateDirectories: true)
     let folderOfParts = kept.deletingLastPathComponent()
     if afresh {
-      for name in ["units", "derivatives-\(part)", "foreign"] {
+      for name in ["units", "derivatives-\(part)-\(directions)", "foreign"] {
         try? FileManager.default.removeItem(
           at: folderOfParts.appendingPathComponent("\(name).json"))
       }
@@ -61,11 +68,13 @@ struct PowerCommand: AsyncParsableCommand {
     let foreign = try foreign(folderOfParts, interruption, console)
     guard !interruption.isRequested else { throw Finding(status: .interrupted) }
     let derivatives = try derivatives(
-      folderOfParts.appendingPathComponent("derivatives-\(part).json"), interruption, console)
+      folderOfParts.appendingPathComponent("derivatives-\(part)-\(directions).json"), interruption,
+      console)
     guard !interruption.isRequested else { throw Finding(status: .interrupted) }
     var command = "optcheck power"
     if part != 1 { command += " --part \(part)" }
     if seed != 1 { command += " --seed \(seed)" }
+    if directions != 27 { command += " --directions \(directions)" }
     let record = PowerRecord(
       command: command, study: results, derivatives: derivatives, foreign: foreign,
       conditions: try conditions(folder), lengths: Self.lengths)
@@ -87,7 +96,7 @@ struct PowerCommand: AsyncParsableCommand {
     var bar = ProgressBar("derivatives", total: 1000, on: console)
     defer { bar.finish() }
     return try DerivativePower.measured(
-      seeds: max(1, 32 / part), directions: part == 1 ? 27 : 2, file: file,
+      seeds: max(1, 32 / part), directions: part == 1 ? directions : 2, file: file,
       isCancelled: { interruption.isRequested },
       progress: { done, total, what in bar.update(done * 1000 / max(total, 1), what) })
   }

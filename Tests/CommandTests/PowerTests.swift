@@ -15,7 +15,7 @@ import Testing
     for id in ["G1", "G2", "G3", "G4", "G5", "X1"] { #expect(text.contains("| \(id) |"), "\(id)") }
     #expect(text.contains("optcheck power --part 300"))
     // Everything is kept: a second run only writes the report again, to the last byte.
-    let files = ["units", "foreign", "derivatives-300"].map {
+    let files = ["units", "foreign", "derivatives-300-27"].map {
       tool.url("out/check-power/\($0).json")
     }
     let before = try files.map { try Data(contentsOf: $0) }

@@ -165,8 +165,8 @@ public struct Verification: Sendable {
       return Finding(
         claim: check.claim, verdict: .notApplicable, reason: reason, trials: [])
     }
-    // A slow rule has its steps for convergence; the other checks can do with few.
-    let limit = check is ConvergenceCheck || rule.speed >= 1 ? Int.max : 4 * leastHorizon
+    // A slow rule has its steps for convergence; what becomes of b_k shows in few.
+    let limit = check is StructureCheck && rule.speed < 0.1 ? 4 * leastHorizon : Int.max
     @Sendable func trial(_ problem: SolvedProblem, _ budget: Int, starts: Int) -> Trial {
       Trial(
         rule, on: problem, seed: seed, starts: starts,
