@@ -41,6 +41,24 @@ public enum Verdict: Sendable, Hashable, Codable {
     case .notApplicable: "not applicable"
     }
   }
+
+  /// One character for it, for tables and for eyes that see no colour.
+  public var mark: String {
+    switch self {
+    case .holds: "✓"
+    case .holdsVacuously: "○"
+    case .premiseFails: "△"
+    case .violated: "✗"
+    case .inconclusive: "?"
+    case .notApplicable: "–"
+    }
+  }
+
+  /// What the marks mean, in one line.
+  public static var legend: String {
+    [.holds, .holdsVacuously, .premiseFails, .violated, .inconclusive, .notApplicable]
+      .map { (verdict: Self) in "\(verdict.mark) \(verdict.name)" }.joined(separator: ", ")
+  }
 }
 
 /// A condition under which a claim is stated, and whether it was met.

@@ -292,19 +292,6 @@ final class Session {
   }
 }
 
-/// F = ½ ‖x‖² + 0.1 ‖x‖₁.
-private struct Touchstone: Problem {
-  let name = "touchstone"
-  let dimension: Int
-  let smoothness = [1.0]
-  let minimumValue: Double? = 0
-  var regularizer: any Regularizer { L1Norm(weight: 0.1) }
-  func values(at x: Vector) -> [Double] {
-    [x.dot(x) / 2 + regularizer.value(at: x.elements[...])]
-  }
-  func gradient(at x: Vector, into g: inout Vector) { g = x }
-}
-
 /// A run of a ``ForeignRule``.
 final class ForeignRun: CandidateRun {
   private let rule: ForeignRule?

@@ -309,10 +309,6 @@ struct VerifyCommand: AsyncParsableCommand {
   /// Rules by checks.
   static func table(_ records: [VerificationRecord]) -> String {
     let ids = records.first?.verification.findings.map(\.claim.id) ?? []
-    let marks: [Verdict: String] = [
-      .holds: "✓", .holdsVacuously: "○", .premiseFails: "△", .violated: "✗", .inconclusive: "?",
-      .notApplicable: "-",
-    ]
     let width = max(4, records.map(\.verification.rule.count).max() ?? 0)
     func padded(_ text: String, _ width: Int) -> String {
       text + String(repeating: " ", count: max(0, width - text.count))
@@ -323,14 +319,10 @@ struct VerifyCommand: AsyncParsableCommand {
       let verdicts = Dictionary(record.verdicts, uniquingKeysWith: { a, _ in a })
       return padded(record.verification.rule, width)
         + columns.map { id in
-          "  " + padded(marks[verdicts[id] ?? .notApplicable] ?? "-", max(3, id.count))
+          "  " + padded((verdicts[id] ?? .notApplicable).mark, max(3, id.count))
         }.joined()
     }
-    return
-      ([head] + rows + [
-        "✓ holds, ○ holds vacuously, △ premise fails, ✗ violated, ? inconclusive, - not applicable"
-      ])
-      .joined(separator: "\n")
+    return ([head] + rows + [Verdict.legend]).joined(separator: "\n")
   }
 
   private func conclude(_ records: [VerificationRecord]) throws {

@@ -123,22 +123,23 @@ public struct NativeCandidate<Rule: UpdateRule>: Candidate {
 
   /// Puts `rule` on trial.
   ///
-  /// Unless the rule says what it asks for, one step on a problem of two unknowns shows it.
+  /// Unless the rule says what it asks for, one step on a problem of two unknowns shows it; what it
+  /// remembers, its state shows. A rule that cannot run there (it reads data) remembers nothing.
   public init(_ rule: Rule, name: String? = nil) {
     self.rule = rule
     self.name = name ?? rule.name
-    if let known = rule.oracles {
-      oracles = known
+    let log = OracleLog()
+    let problem = WatchedProblem(Touchstone(dimension: 2), log)
+    guard rule.oracles?.contains(.data) != true, rule.objection(to: problem) == nil else {
+      oracles = rule.oracles ?? []
       remembersIterates = false
-    } else {
-      let log = OracleLog()
-      let problem = WatchedProblem(Touchstone(), log)
-      var state = rule.initialState(for: problem)
-      var x: Vector = [1, -2]
-      rule.step(&x, &state, on: problem)
-      oracles = log.seen
-      remembersIterates = rule.settle(&state, at: x)
+      return
     }
+    var state = rule.initialState(for: problem)
+    var x: Vector = [1, -2]
+    rule.step(&x, &state, on: problem)
+    oracles = rule.oracles ?? log.seen
+    remembersIterates = rule.settle(&state, at: x)
   }
 
   public var trainedHorizon: Int? { rule.trainedHorizon }
@@ -212,18 +213,4 @@ struct PretendedGradient<Base: Problem>: Problem {
   var reportedScale: Double { base.reportedScale }
   func values(at x: Vector) -> [Double] { base.values(at: x) }
   func gradient(at x: Vector, into g: inout Vector) { g = gradient }
-}
-
-/// F = ½ ‖x‖² + 0.1 ‖x‖₁ in two unknowns.
-private struct Touchstone: TwiceDifferentiableProblem {
-  let name = "touchstone"
-  let dimension = 2
-  let smoothness = [1.0]
-  let minimumValue: Double? = 0
-  var regularizer: any Regularizer { L1Norm(weight: 0.1) }
-  func values(at x: Vector) -> [Double] {
-    [x.dot(x) / 2 + regularizer.value(at: x.elements[...])]
-  }
-  func gradient(at x: Vector, into g: inout Vector) { g = x }
-  func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector) { h = v }
 }

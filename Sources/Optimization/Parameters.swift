@@ -27,6 +27,15 @@ public struct Parameters: Sendable, Equatable {
     return result
   }
 
+  /// A Gaussian direction over all weights, of unit norm.
+  public func unitDirection(_ rng: inout SplitMix64) -> Parameters {
+    var gaussian = zeros
+    for i in tensors.indices {
+      for j in tensors[i].elements.indices { gaussian.tensors[i].elements[j] = rng.normal() }
+    }
+    return zeros.moved(1 / gaussian.norm, gaussian)
+  }
+
   /// Number of scalars in all weights.
   public var count: Int { tensors.reduce(0) { $0 + $1.elements.count } }
 

@@ -139,10 +139,7 @@ extension Verdict {
   }
 
   /// The verdict with its mark.
-  var marked: String { Markdown.verdict(name) }
-
-  /// The mark alone.
-  var mark: String { String(marked.prefix(1)) }
+  var marked: String { Markdown.verdict(self) }
 }
 
 extension CurveComparison.Agreement {

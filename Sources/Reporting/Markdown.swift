@@ -1,3 +1,4 @@
+public import Checks
 import Storage
 
 /// Pieces of GitHub-flavoured Markdown, as pure functions.
@@ -87,16 +88,12 @@ public enum Markdown {
 
   /// A verdict's name with its mark, so that a column can be read at a glance and without colour.
   ///
-  /// Takes the six names of the theory's verdicts; not applicable is a dash.
-  public static func verdict(_ name: String) -> String {
-    switch name {
-    case "holds": "✓ holds"
-    case "holds vacuously": "○ holds vacuously"
-    case "premise fails": "△ premise fails"
-    case "violated": "✗ **violated**"
-    case "inconclusive": "? inconclusive"
-    case "not applicable": Number.dash
-    default: preconditionFailure("no verdict has the name \(name)")
+  /// Not applicable is a dash, a violation is bold; `qualifier` says how a `holds` is meant.
+  public static func verdict(_ verdict: Verdict, _ qualifier: String? = nil) -> String {
+    switch verdict {
+    case .notApplicable: Number.dash
+    case .violated: "\(verdict.mark) **\(verdict.name)**"
+    default: "\(verdict.mark) \(verdict.name)" + (qualifier.map { " (\($0))" } ?? "")
     }
   }
 }

@@ -37,6 +37,30 @@ import Testing
     }
   }
 
+  /// What a rule declares must not hide what it remembers, or FP4, GC4 and S4 fall silent.
+  @Test func declaredOraclesHideNoMemory() throws {
+    struct Declared: UpdateRule {
+      let base = MomentumDescent(.heavyBall, stepRule: .instance, momentum: 0.5)
+      let name = "declared"
+      var oracles: Set<Oracle>? { [.gradient, .prox] }
+      func initialState<P: Problem>(for problem: P) -> MomentumDescent.State {
+        base.initialState(for: problem)
+      }
+      func step<P: Problem>(
+        _ x: inout Vector, _ state: inout MomentumDescent.State, on problem: P
+      ) {
+        base.step(&x, &state, on: problem)
+      }
+      func settle(_ state: inout MomentumDescent.State, at x: Vector) -> Bool {
+        base.settle(&state, at: x)
+      }
+    }
+    #expect(NativeCandidate(Declared()).remembersIterates)
+    #expect(!NativeCandidate(GradientDescent()).remembersIterates)
+    let found = try verdicts(Declared(), Self.suite(["quadratic-n2-k10"]))
+    for id in ["FP4", "GC4", "S4"] { #expect(found[id] == .holds, "\(id)") }
+  }
+
   @Test func stepsAboveTwoOverLDiverge() throws {
     let found = try verdicts(
       GradientDescent(stepRule: .instance, relaxation: 2.1), Self.suite(["quadratic-n2-k10"]))

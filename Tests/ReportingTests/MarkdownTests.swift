@@ -7,7 +7,7 @@ import Testing
     var table = Markdown.Table([("Claim", .left), ("k", .right), ("a|b", .centre)])
     table.add(["`|x|` is small", "100", "yes"])
     table.add(["two\nlines, and\r\nthree", "4900", ""])
-    table.add([Markdown.code("a`b"), Number.dash, Markdown.verdict("violated")])
+    table.add([Markdown.code("a`b"), Number.dash, Markdown.verdict(.violated)])
     #expect(try Golden.difference(table.text, from: "table.md") == nil)
   }
 
@@ -37,11 +37,12 @@ import Testing
   }
 
   @Test func everyVerdictLooksDifferent() {
-    let names = [
-      "holds", "holds vacuously", "premise fails", "violated", "inconclusive", "not applicable",
+    let verdicts: [Verdict] = [
+      .holds, .holdsVacuously, .premiseFails, .violated, .inconclusive, .notApplicable,
     ]
-    let marks = names.map(Markdown.verdict)
-    #expect(Set(marks.compactMap(\.first)).count == names.count)
+    let marks = verdicts.map { Markdown.verdict($0) }
+    #expect(Set(marks.compactMap(\.first)).count == verdicts.count)
+    #expect(Set(verdicts.map(\.mark)).count == verdicts.count)
     #expect(marks.last == Number.dash)
   }
 }

@@ -119,18 +119,7 @@ public struct DerivativeStudy: Sendable {
     var gradient = parameters.zeros
     let loss = objective.evaluate(parameters, gradient: &gradient).loss
     var rng = SplitMix64(seed: seed)
-    var direction = parameters.zeros
-    for i in direction.tensors.indices {
-      for j in direction.tensors[i].elements.indices {
-        direction.tensors[i].elements[j] = rng.normal()
-      }
-    }
-    let size = direction.norm
-    for i in direction.tensors.indices {
-      for j in direction.tensors[i].elements.indices {
-        direction.tensors[i].elements[j] /= size
-      }
-    }
+    let direction = parameters.unitDirection(&rng)
     let exact = gradient.dot(direction)
     guard exact != 0, exact.isFinite else { return }
     let surrogate = objective.surrogate(at: parameters)

@@ -7,8 +7,8 @@ public import Optimization
 /// Searches problems and starts for the worst case of a rule, and shrinks what it finds.
 ///
 /// First the problems under suspicion, then every family at every scale in its own size, then random
-/// data and starts, then a climb on the distance left; a violation is shrunk by dimension, rows, the digits of its data and its start,
-/// and its horizon.
+/// data and starts, then a climb on the distance left; a violation is shrunk by dimension, rows, the
+/// digits of its data and its start, and its horizon.
 public struct Falsifier: Sendable {
   /// The rule.
   public var rule: any Candidate

@@ -100,24 +100,12 @@ struct ConditionMatrixSection: ReportSection {
       let verdicts = Dictionary(record.verdicts, uniquingKeysWith: { a, _ in a })
       table.add(
         ["[\(Markdown.literal(record.verification.rule))](#\(anchor(record)))"]
-          + (ids + ["G"]).map { verdicts[$0].map(mark) ?? "" })
+          + (ids + ["G"]).map { verdicts[$0]?.mark ?? "" })
     }
     return table.text
-      + "\n✓ holds, ○ holds vacuously, △ premise fails, ✗ violated, ? inconclusive, \(Number.dash) not applicable. "
-      + "FP: a minimiser is a fixed point; GC: convergence from any start; 1 smooth, 2 f = 0, 3 composite, 4 with "
+      + "\n\(Verdict.legend). FP: a minimiser is a fixed point; GC: convergence from any start; 1 smooth, 2 f = 0, 3 composite, 4 with "
       + "memory; S: structure; D1P: certified descent (D1 where r = 0); G: gradients of the weights.\n\n"
       + Markdown.commands([context.results.command])
-  }
-
-  private func mark(_ verdict: Verdict) -> String {
-    switch verdict {
-    case .holds: "✓"
-    case .holdsVacuously: "○"
-    case .premiseFails: "△"
-    case .violated: "✗"
-    case .inconclusive: "?"
-    case .notApplicable: ""
-    }
   }
 }
 
@@ -136,13 +124,13 @@ struct ConditionReasonSection: ReportSection {
       for finding in record.verification.findings where finding.verdict != .notApplicable {
         table.add([
           finding.claim.id,
-          Markdown.verdict(finding.verdict.name) + (finding.qualifier.map { " (\($0))" } ?? ""),
+          Markdown.verdict(finding.verdict, finding.qualifier),
           Markdown.literal(Markdown.shortened(finding.reason)),
         ])
       }
       if let derivatives = record.derivatives {
         table.add([
-          "G", Markdown.verdict(derivatives.verdict.name), Markdown.literal(derivatives.reason),
+          "G", Markdown.verdict(derivatives.verdict), Markdown.literal(derivatives.reason),
         ])
       }
       let off = record.verification.findings.filter { $0.verdict == .notApplicable }

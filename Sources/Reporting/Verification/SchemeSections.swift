@@ -12,7 +12,7 @@ extension ReportContext<ConditionTable> {
 
 extension CheckResult {
   fileprivate var verdictCell: String {
-    Markdown.verdict(verdict.name) + (qualifier.map { " (\($0))" } ?? "")
+    Markdown.verdict(verdict, qualifier)
   }
 
   fileprivate func cell(_ name: String) -> String {

@@ -69,7 +69,8 @@ extension Report where Results == VerificationRecord {
     Report(
       name: "verify-\(fileName(of: rule))", title: "Is \(Markdown.literal(rule)) sound?",
       sections: [
-        FindingsSection(), CounterexampleSection(), ConvergenceSection(), DisplacementSection(),
+        FindingsSection(), CounterexampleSection(), CurveSection.convergence,
+        CurveSection.displacement,
         DerivativeSection(), TrialSection(), VerificationMachineSection(),
       ],
       encoded: { record, machine in
@@ -105,7 +106,7 @@ struct FindingsSection: ReportSection {
     ])
     for finding in results.findings {
       let verdict =
-        Markdown.verdict(finding.verdict.name) + (finding.qualifier.map { " (\($0))" } ?? "")
+        Markdown.verdict(finding.verdict, finding.qualifier)
       table.add([
         finding.claim.id, finding.claim.title, verdict,
         Markdown.literal(Markdown.shortened(finding.reason)),
@@ -113,7 +114,7 @@ struct FindingsSection: ReportSection {
     }
     if let derivatives = context.results.derivatives {
       table.add([
-        "G", "backpropagation gives the gradient", Markdown.verdict(derivatives.verdict.name),
+        "G", "backpropagation gives the gradient", Markdown.verdict(derivatives.verdict),
         Markdown.literal(derivatives.reason),
       ])
     } else {
@@ -179,68 +180,55 @@ extension RuleCounterexample {
   }
 }
 
-/// A plot of the curves behind a group of checks, one line for each problem of the plain scale.
-private func curvePlot(
-  _ name: String, _ ids: String, title: String, y: String,
-  _ context: ReportContext<VerificationRecord>
-) -> NamedPlot? {
-  var series: [Plot.Series] = []
-  for finding in context.results.verification.findings where finding.claim.id.hasPrefix(ids) {
-    for trial in finding.trials {
-      // Memory checks see the same problems again, scaled data look alike.
-      guard let curve = trial.curves.first, !curve.name.contains("@"),
-        finding.claim.id != ids + "4", !curve.values.isEmpty
-      else { continue }
-      let floor = max(trial.result.numbers["floor"] ?? 0, 1e-17)
-      series.append(
-        .line(
-          curve.name, .cycled(series.count), x: curve.steps,
-          // What diverges leaves the picture, what is rounding stays at its foot.
-          y: curve.values.map { $0 > 1e6 ? .nan : max($0, floor / 100) }))
+/// The curves behind a group of checks, one line for each problem of the plain scale.
+struct CurveSection: ReportSection {
+  let id: String
+  let title: String
+  /// What the ids of the checks begin with.
+  let group: String
+  /// The measured quantity, in units of the distance of the start.
+  let quantity: String
+  let caption: String
+
+  /// The way to the minimisers.
+  static let convergence = CurveSection(
+    id: "convergence", title: "Distance to a minimiser", group: "GC", quantity: "distance",
+    caption: "The start shown is the worst of those tried.\n")
+
+  /// How far probes at minimisers lead away.
+  static let displacement = CurveSection(
+    id: "displacement", title: "Displacement at the minimiser", group: "FP",
+    quantity: "displacement",
+    caption:
+      "One step from x\\*, with the state that k steps of a run left and remembered iterates at x\\*.\n"
+  )
+
+  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
+    let verification = context.results.verification
+    let findings = verification.findings.filter { finding in
+      // Memory checks see the same problems again.
+      finding.claim.id.hasPrefix(group) && finding.claim.id != group + "4"
     }
-  }
-  guard !series.isEmpty else { return nil }
-  return NamedPlot(
-    name,
-    Plot(
-      title: title, subtitle: "one line a problem; levels below the floor are rounding",
-      x: Plot.Axis("step k", unit: "1", scale: .logarithmic),
-      y: Plot.Axis(y, unit: "1", scale: .logarithmic), series: series))
-}
-
-/// The way to the minimisers.
-struct ConvergenceSection: ReportSection {
-  let id = "convergence"
-  let title = "Distance to a minimiser"
-
-  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
-    curvePlot(
-      "distance", "GC",
-      title: "Distance to a minimiser, \(Plot.literal(context.results.verification.rule))",
-      y: "distance / distance of x_0", context)
-  }
-
-  func plots(_ context: ReportContext<VerificationRecord>) -> [NamedPlot] {
-    plot(context).map { [$0] } ?? []
-  }
-
-  func markdown(_ context: ReportContext<VerificationRecord>) -> String {
-    guard plot(context) != nil else { return "No convergence check applies.\n" }
-    return context.image("distance", "Distance to a minimiser against step, one line a problem")
-      + "The start shown is the worst of those tried.\n"
-  }
-}
-
-/// How far probes at minimisers lead away.
-struct DisplacementSection: ReportSection {
-  let id = "displacement"
-  let title = "Displacement at the minimiser"
-
-  private func plot(_ context: ReportContext<VerificationRecord>) -> NamedPlot? {
-    curvePlot(
-      "displacement", "FP",
-      title: "Displacement at the minimiser, \(Plot.literal(context.results.verification.rule))",
-      y: "displacement / distance of x_0", context)
+    let series = findings.flatMap(\.trials).compactMap { trial in
+      // Scaled data look alike.
+      trial.curves.first.flatMap { $0.name.contains("@") || $0.values.isEmpty ? nil : (trial, $0) }
+    }.enumerated().map { i, pair -> Plot.Series in
+      let (trial, curve) = pair
+      let floor = max(trial.result.numbers["floor"] ?? 0, 1e-17)
+      return .line(
+        curve.name, .cycled(i), x: curve.steps,
+        // What diverges leaves the picture, what is rounding stays at its foot.
+        y: curve.values.map { $0 > 1e6 ? .nan : max($0, floor / 100) })
+    }
+    guard !series.isEmpty else { return nil }
+    return NamedPlot(
+      quantity,
+      Plot(
+        title: "\(title), \(Plot.literal(verification.rule))",
+        subtitle: "one line a problem; levels below the floor are rounding",
+        x: Plot.Axis("step k", unit: "1", scale: .logarithmic),
+        y: Plot.Axis("\(quantity) / distance of x_0", unit: "1", scale: .logarithmic),
+        series: series))
   }
 
   func plots(_ context: ReportContext<VerificationRecord>) -> [NamedPlot] {
@@ -248,10 +236,8 @@ struct DisplacementSection: ReportSection {
   }
 
   func markdown(_ context: ReportContext<VerificationRecord>) -> String {
-    guard plot(context) != nil else { return "No fixed-point check applies.\n" }
-    return context.image(
-      "displacement", "Displacement of one step from a minimiser against k, one line a problem")
-      + "One step from x\\*, with the state that k steps of a run left and remembered iterates at x\\*.\n"
+    guard plot(context) != nil else { return "No \(group) check applies.\n" }
+    return context.image(quantity, "\(title) against step, one line a problem") + caption
   }
 }
 
@@ -294,7 +280,7 @@ struct DerivativeSection: ReportSection {
         Number.orDash(check.numbers[key]) { Number.significant($0, digits: 3) }
       }
       table.add([
-        Markdown.literal(check.subject), Markdown.verdict(check.verdict.name),
+        Markdown.literal(check.subject), Markdown.verdict(check.verdict),
         number("gradientNorm"), number("resolution"), number("worstExcess"),
       ])
     }
@@ -320,7 +306,7 @@ struct TrialSection: ReportSection {
         let problem = result.subject.components(separatedBy: " on ").last ?? result.subject
         table.add([
           Markdown.literal(problem),
-          Markdown.verdict(result.verdict.name) + (result.qualifier.map { " (\($0))" } ?? ""),
+          Markdown.verdict(result.verdict, result.qualifier),
           Markdown.literal(Markdown.shortened(result.reason)), "\(trial.steps)",
         ])
       }

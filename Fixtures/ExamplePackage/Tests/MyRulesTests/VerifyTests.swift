@@ -8,12 +8,20 @@ import Testing
 
   @Test func learnedStep() async throws { try await verify(LearnedStep(theta: 0.7)) }
 
-  /// Meant to fail, and does: FP1, GC1 and S1 are one issue each.
+  /// Meant to fail, and does: FP1, GC1 and S1 are one issue each, and no other is known.
   @Test func biasedDescent() async throws {
     let known = Recorder()
     await withKnownIssue {
       known.results = try await verify(BiasedDescent())
+    } matching: { issue in
+      let text = issue.comments.map(\.rawValue).joined()
+      guard let id = ["FP1", "GC1", "S1"].first(where: { text.contains(": \($0) violated") }) else {
+        return false
+      }
+      known.issues.append(id)
+      return true
     }
+    #expect(known.issues.sorted() == ["FP1", "GC1", "S1"])
     let broken = known.results?.findings.filter { $0.verdict == .violated }.map(\.claim.id)
     #expect(broken == ["FP1", "GC1", "S1"])
   }
@@ -60,4 +68,5 @@ import Testing
 /// What a closure leaves behind.
 private final class Recorder {
   var results: Verification.Results?
+  var issues: [String] = []
 }
