@@ -8,8 +8,8 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench",
     abstract: "Measures the time of training steps against the targets.",
     discussion: """
-      Prints minima and medians in ms, the authors' code beside them, and for every target whether
-      it is met. A machine that does other work meets fewer. Exits with 0 in any case: a
+      Prints minima and medians in ms, the authors' code beside them, and for every target whether \
+      it is met. A machine that does other work meets fewer. Exits with 0 in any case: a \
       measurement is no test.
 
       Examples:

@@ -8,9 +8,9 @@ struct PowerCommand: AsyncParsableCommand {
     commandName: "power",
     abstract: "Plants faults, counts what the checks catch, and writes Reports/check-power.md.",
     discussion: """
-      Faults in rules, gradients, proximal operators, initialisations, trainers and problems, at relative
-      sizes 1 to 1e-8; clean runs for false alarms; derivatives with their error bars; rules in another
-      process (with python3). A study that was interrupted goes on where it stood. The table of rules
+      Faults in rules, gradients, proximal operators, initialisations, trainers and problems, at relative \
+      sizes 1 to 1e-8; clean runs for false alarms; derivatives with their error bars; rules in another \
+      process (with python3). A study that was interrupted goes on where it stood. The table of rules \
       that `optcheck verify` has left in the same folder is counted too.
 
       Examples:

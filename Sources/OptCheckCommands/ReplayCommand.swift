@@ -8,8 +8,8 @@ struct ReplayCommand: ParsableCommand {
     commandName: "replay",
     abstract: "Recomputes recorded cases and compares every output array.",
     discussion: """
-      DIR holds pairs <case>.json and <case>.safetensors. An array agrees if
-      max|ours - theirs| <= 1e-9 max|theirs|, or, where theirs is all zero, max|ours| <= 1e-12.
+      DIR holds pairs <case>.json and <case>.safetensors. An array agrees if \
+      max|ours - theirs| <= 1e-9 max|theirs|, or, where theirs is all zero, max|ours| <= 1e-12. \
       Exit status 0 only if every case agrees, else 1.
 
       Example:

@@ -9,7 +9,7 @@ struct ReportCommand: AsyncParsableCommand {
     commandName: "report",
     abstract: "Reproduces the published figures, checks the theorems, writes the report.",
     discussion: """
-      Reports: math-l2o-convergence (paper A's figures and theorems), learned-optimizers (trained rules
+      Reports: math-l2o-convergence (paper A's figures and theorems), learned-optimizers (trained rules \
       against ISTA, FISTA and Adam, on fresh and on real instances).
 
       Examples:

@@ -9,8 +9,8 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Trains a learned rule, or tests a trained one.",
     discussion: """
-      Settings come from the command line, else from the YAML file under the same names, else from
-      the defaults. Outputs go to --save-dir: train.log, train_loss.log, config.yaml, train_loss,
+      Settings come from the command line, else from the YAML file under the same names, else from \
+      the defaults. Outputs go to --save-dir: train.log, train_loss.log, config.yaml, train_loss, \
       obj_train_iter_<k>, <rule>.safetensors, and a checkpoint.
 
       Example:
@@ -45,7 +45,7 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Tests a rule on fresh instances: the same as train --test.",
     discussion: """
-      Writes test_losses.txt and test_losses.npy: the mean objective (with --gap the mean relative gap to
+      Writes test_losses.txt and test_losses.npy: the mean objective (with --gap the mean relative gap to \
       the certified minimum) for t from 0 to --test-length.
 
       Example:

@@ -10,7 +10,7 @@ struct VerifyCommand: AsyncParsableCommand {
     commandName: "verify",
     abstract: "Checks fixed points, convergence, structure and derivatives of rules.",
     discussion: """
-      RULE is a name of `optcheck list`, an option after a colon where it takes one, and weights after
+      RULE is a name of `optcheck list`, an option after a colon where it takes one, and weights after \
       an @: a safetensors file, or a name in Fixtures/Trained.
 
       Examples:
@@ -20,11 +20,11 @@ struct VerifyCommand: AsyncParsableCommand {
         optcheck verify --external 'python3 my_rule.py'
         optcheck verify --replay Reports/Regressions/gradient-descent-2.1-GC1.json
 
-      Whatever is violated leaves a counterexample in Regressions below the folder for the reports (a
-      package's Fixtures only if --regressions says so): JSON, arrays for NumPy and the lines that
+      Whatever is violated leaves a counterexample in Regressions below the folder for the reports (a \
+      package's Fixtures only if --regressions says so): JSON, arrays for NumPy and the lines that \
       use them. The next run replays what is there first, whichever problems are chosen.
 
-      Exits with 1 when a check is violated, with 3 when nothing is violated and nothing decided
+      Exits with 1 when a check is violated, with 3 when nothing is violated and nothing decided \
       (--strict: when anything is undecided).
       """)
 
