@@ -47,11 +47,12 @@ public struct TrainingRun: Sendable {
   ///
   /// - Parameters:
   ///   - recordingEvery: a snapshot of the weights is kept every so many steps; nil for none.
-  ///   - progress: called now and then with the number of further training steps done.
+  ///   - progress: called now and then with the number of further training steps done; what it throws
+  ///     ends the run.
   /// - Throws: ``RuleError`` or ``ProblemError`` for a setting that cannot be run.
   public static func run(
     _ setting: TrainingSetting, on problem: LeastSquares? = nil, recordingEvery: Int? = nil,
-    measuringTravel: Bool = false, progress: (Int) -> Void = { _ in }
+    measuringTravel: Bool = false, progress: (Int) throws -> Void = { _ in }
   ) throws -> TrainingRun {
     let problem = try problem ?? setting.problem()
     let rule = try setting.rule()
@@ -80,7 +81,7 @@ public struct TrainingRun: Sendable {
           run.travel[l] = max(run.travel[l], try spectralDistance(now, start))
         }
       }
-      if k % 100 == 99 { progress(100) }
+      if k % 100 == 99 { try progress(100) }
     }
     run.losses = state.losses
     run.stop = state.stop ?? .horizonReached(state.losses.count)

@@ -1,4 +1,4 @@
-import Experiments
+public import Experiments
 public import Foundation
 public import Storage
 

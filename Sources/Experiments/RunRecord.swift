@@ -1,5 +1,5 @@
 /// On what and with what a report was made: the facts that may differ between two runs.
-public struct RunRecord: Sendable, Hashable, Encodable {
+public struct RunRecord: Sendable, Hashable, Codable {
   /// Version of OptCheck.
   public var version: String
   /// Commit of the checkout.

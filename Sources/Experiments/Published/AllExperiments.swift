@@ -1,0 +1,4 @@
+/// Every experiment of the papers that a command runs; a new family needs a file and a line here.
+public func allExperiments(_ published: PublishedCurves) -> [Experiment] {
+  DescentExperiments(published: published).all
+}

@@ -1,0 +1,237 @@
+import Engine
+public import Storage
+import Synchronization
+
+/// One piece of an experiment for a core, and what its numbers depend on.
+public struct ExperimentRun: Sendable {
+  /// Everything that determines the outcome, in words; runs of one id are done once.
+  public var id: String
+  /// About how long it takes on one core, in seconds.
+  public var seconds: Double
+  /// Does it; `progress` is told the share that is done and may throw to end it.
+  public var body: @Sendable (_ progress: (Double) throws -> Void) throws -> [Double]
+
+  /// Plans a run.
+  public init(
+    id: String, seconds: Double,
+    body: @escaping @Sendable (_ progress: (Double) throws -> Void) throws -> [Double]
+  ) {
+    self.id = id
+    self.seconds = seconds
+    self.body = body
+  }
+}
+
+/// How close a curve has to be to the published one.
+public enum Closeness: Sendable, Hashable, Codable {
+  /// |ours - published| at most this.
+  case absolute(Double)
+  /// |ours - published| / |published| at most this.
+  case relative(Double)
+  /// Only shapes can be compared; the reason in words.
+  case shape(String)
+
+  /// The distance in the measure that counts.
+  public func distance(_ ours: Double, _ published: Double) -> Double {
+    switch self {
+    case .absolute: abs(ours - published)
+    case .relative, .shape: abs(ours - published) / abs(published)
+    }
+  }
+
+  /// The largest distance that agrees; nil where nothing is judged.
+  public var limit: Double? {
+    switch self {
+    case .absolute(let limit), .relative(let limit): limit
+    case .shape: nil
+    }
+  }
+}
+
+/// A published experiment that one command runs.
+public struct Experiment: Sendable {
+  /// A curve that the experiment draws.
+  public struct Curve: Sendable {
+    /// Its words in the legend.
+    public var label: String
+    /// Where, increasing.
+    public var x: [Double]
+    /// Ids of the runs that it is made of.
+    public var runs: [String]
+    /// The values at `x`, from the outcomes of `runs` in their order.
+    public var values: @Sendable ([[Double]]) -> [Double]
+    /// The published values at `x`; nil where none were published.
+    public var published: [Double]?
+  }
+
+  /// The name that the command takes.
+  public var name: String
+  /// What it shows.
+  public var title: String
+  /// Paper and figure.
+  public var source: String
+  /// The equivalent command of the reference repository.
+  public var referenceCommand: String
+  /// What is drawn, and over what.
+  public var quantity: String
+  /// Over what it is drawn.
+  public var abscissa: String
+  /// Whether the ordinate is logarithmic.
+  public var isLogarithmic: Bool
+  /// How close the curves have to be.
+  public var closeness: Closeness
+  /// What must be known beside the curves.
+  public var notes: [String]
+  /// What is computed.
+  public var runs: [ExperimentRun]
+  /// What is drawn.
+  public var curves: [Curve]
+
+  /// About how long it takes on one core, in seconds.
+  public var seconds: Double { runs.reduce(0) { $0 + $1.seconds } }
+}
+
+/// What an experiment yielded, with all that replays it.
+public struct ExperimentResult: Sendable, Hashable, Codable {
+  /// A curve beside the published one.
+  public struct Curve: Sendable, Hashable, Codable {
+    /// Its words in the legend.
+    public var label: String
+    /// Where.
+    public var x: [Double]
+    /// Ours; NaN where a run had ended.
+    public var y: [Double]
+    /// The published values; nil where none were published.
+    public var published: [Double]?
+
+    /// Distances from the published values.
+    public func distances(_ closeness: Closeness) -> [Double]? {
+      published.map { zip(y, $0).map { closeness.distance($0, $1) } }
+    }
+
+    /// The largest distance and where; nil without published values.
+    public func worst(_ closeness: Closeness) -> (distance: Double, x: Double)? {
+      guard let distances = distances(closeness) else { return nil }
+      // A curve that ended where the published one goes on is infinitely far.
+      let finite = distances.map { $0.isNaN ? .infinity : $0 }
+      return zip(finite, x).max { $0.0 < $1.0 }.map { ($0.0, $0.1) }
+    }
+
+    /// Whether every published point agrees; nil where nothing is judged.
+    public func agrees(_ closeness: Closeness) -> Bool? {
+      guard let limit = closeness.limit, let worst = worst(closeness) else { return nil }
+      return worst.distance <= limit
+    }
+  }
+
+  /// Version of the format.
+  public var schema = 1
+  /// The experiment's name.
+  public var name: String
+  /// What it shows.
+  public var title: String
+  /// Paper and figure.
+  public var source: String
+  /// The command that makes it again.
+  public var command: String
+  /// The equivalent command of the reference repository.
+  public var referenceCommand: String
+  /// What is drawn.
+  public var quantity: String
+  /// Over what.
+  public var abscissa: String
+  /// Whether the ordinate is logarithmic.
+  public var isLogarithmic: Bool
+  /// How close the curves have to be.
+  public var closeness: Closeness
+  /// What must be known beside the curves.
+  public var notes: [String]
+  /// The day it was computed on, ISO 8601.
+  public var date: String
+  /// Seconds that it took; parts that were kept count as nothing.
+  public var seconds: Double
+  /// On what and with what.
+  public var machine: RunRecord
+  /// The curves.
+  public var curves: [Curve]
+}
+
+/// Runs experiments, several runs side by side, and keeps what is finished.
+public struct ExperimentRunner: Sendable {
+  /// Finished runs.
+  public var cache: ResultCache
+  /// Runs side by side.
+  public var threads: Int
+  /// On what and with what.
+  public var machine: RunRecord
+  /// The day, ISO 8601.
+  public var date: String
+
+  /// Creates a runner.
+  public init(
+    cache: ResultCache, threads: Int, machine: RunRecord, date: String
+  ) {
+    self.cache = cache
+    self.threads = threads
+    self.machine = machine
+    self.date = date
+  }
+
+  /// Runs all of `experiments`; runs that several of them share are done once.
+  ///
+  /// - Parameter progress: told the share of the work, by its planned cost; may throw to end it, and
+  ///   what is finished is kept.
+  /// - Throws: what a run throws, `StorageError`, or what `progress` threw.
+  public func run(
+    _ experiments: [Experiment],
+    progress: @escaping @Sendable (Double) throws -> Void = { _ in }
+  ) throws -> [ExperimentResult] {
+    let start = ContinuousClock.now
+    var unique: [String: ExperimentRun] = [:]
+    for run in experiments.flatMap(\.runs) { unique[run.id] = run }
+    // The longest first, so that no core waits long for the other; by name among equals.
+    let plan = unique.values.sorted { ($1.seconds, $0.id) < ($0.seconds, $1.id) }
+    let total = max(1e-9, plan.reduce(0) { $0 + $1.seconds })
+    let done = Mutex(0.0)
+    let cache = cache
+    let outcomes = try Parallel.map(plan, threads: threads) { run -> [Double] in
+      var share = 0.0
+      func advance(to next: Double) throws {
+        let all = done.withLock {
+          $0 += (next - share) * run.seconds
+          return $0 / total
+        }
+        share = next
+        try progress(min(1, all))
+      }
+      if let kept: [Double] = cache.value(for: run.id) {
+        try advance(to: 1)
+        return kept
+      }
+      let outcome = try run.body { try advance(to: $0) }
+      try cache.keep(outcome, for: run.id)
+      try advance(to: 1)
+      return outcome
+    }
+    let found = Dictionary(uniqueKeysWithValues: zip(plan.map(\.id), outcomes))
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    return experiments.map { result($0, found, seconds * $0.seconds / total) }
+  }
+
+  private func result(
+    _ experiment: Experiment, _ outcomes: [String: [Double]], _ seconds: Double
+  ) -> ExperimentResult {
+    ExperimentResult(
+      name: experiment.name, title: experiment.title, source: experiment.source,
+      command: "optcheck experiment \(experiment.name)",
+      referenceCommand: experiment.referenceCommand, quantity: experiment.quantity,
+      abscissa: experiment.abscissa, isLogarithmic: experiment.isLogarithmic,
+      closeness: experiment.closeness, notes: experiment.notes, date: date,
+      seconds: seconds.rounded(), machine: machine,
+      curves: experiment.curves.map { curve in
+        .init(
+          label: curve.label, x: curve.x,
+          y: curve.values(curve.runs.map { outcomes[$0] ?? [] }), published: curve.published)
+      })
+  }
+}

@@ -1,0 +1,150 @@
+import ArgumentParser
+import Foundation
+import OptCheck
+import Synchronization
+
+/// `optcheck experiment`.
+struct ExperimentCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "experiment",
+    abstract: "Runs a published experiment and compares its curves with the published ones.",
+    discussion: """
+      Writes NAME.json with every curve, its distance from the published one, and what replays it. Finished \
+      runs are kept, so that an experiment that was interrupted goes on where it stood, and so that \
+      experiments share what they have in common; another build starts anew.
+
+      Examples:
+        optcheck experiment --list
+        optcheck experiment figure-4b --out Fixtures/Results
+      """)
+
+  @Argument(help: ArgumentHelp("Names or patterns of --list.", valueName: "name"))
+  var names: [String] = []
+
+  @Flag(help: "What there is, with the time it takes on one core and the authors' own command.")
+  var list = false
+
+  @Option(help: ArgumentHelp("Folder for the results.", valueName: "dir"))
+  var out = "Reports/experiments"
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder for finished runs; default: a folder of the user's caches.", valueName: "dir"))
+  var cache: String?
+
+  @Option(help: ArgumentHelp("Runs side by side.", valueName: "n"))
+  var threads = Parallel.coreCount
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let console = Console(common)
+    guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    let known = allExperiments(try Self.published())
+    if list { return Self.show(known, console) }
+    let chosen = known.filter { experiment in
+      names.contains { Selection([$0]).matches(experiment.name) }
+    }
+    for name in names where !known.contains(where: { Selection([name]).matches($0.name) }) {
+      throw UsageError(
+        "no experiment is called '\(name)'; accepted: "
+          + known.map(\.name).joined(separator: ", "))
+    }
+    guard !chosen.isEmpty else { throw UsageError("name an experiment, or ask for --list") }
+    let folder = URL(fileURLWithPath: out, isDirectory: true)
+    let interruption = Interruption()
+    let results = try Self.run(
+      chosen, cache: cache, threads: threads, interruption, console)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for result in results {
+      try JSONFile.write(result, to: folder.appendingPathComponent("\(result.name).json"))
+    }
+    console.result(results) { results in
+      results.map { Self.summary($0, folder) }.joined(separator: "\n")
+    }
+  }
+
+  /// Runs experiments with a bar; an interruption ends them at the next opportunity.
+  static func run(
+    _ experiments: [Experiment], cache: String?, threads: Int, _ interruption: Interruption,
+    _ console: Console
+  ) throws -> [ExperimentResult] {
+    let record = RunRecord.current
+    let runner = ExperimentRunner(
+      cache: ResultCache(
+        folder: cache.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache,
+        program: "\(record.version) \(record.commit) \(record.blasCore)"),
+      threads: threads, machine: record, date: today)
+    let bar = Mutex(ProgressBar("experiments", total: 1000, on: console))
+    defer { bar.withLock { $0.finish() } }
+    do {
+      return try runner.run(experiments) { share in
+        if interruption.isRequested { throw CancellationError() }
+        bar.withLock { $0.update(Int(share * 1000), "") }
+      }
+    } catch is CancellationError { throw Finding(status: .interrupted) }
+  }
+
+  static func published() throws -> PublishedCurves {
+    try .load(from: PackageFolder.locate().appendingPathComponent("Fixtures/Published"))
+  }
+
+  private static var defaultCache: URL? {
+    FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first?
+      .appendingPathComponent("optcheck")
+  }
+
+  private static var today: String {
+    Date.now.formatted(.iso8601.year().month().day())
+  }
+
+  private struct Entry: Encodable {
+    var name: String
+    var title: String
+    var source: String
+    var seconds: Double
+    var curves: Int
+    var published: Int
+    var referenceCommand: String
+  }
+
+  private static func show(_ known: [Experiment], _ console: Console) {
+    let entries = known.map { experiment in
+      Entry(
+        name: experiment.name, title: experiment.title, source: experiment.source,
+        seconds: experiment.seconds.rounded(), curves: experiment.curves.count,
+        published: experiment.curves.count { $0.published != nil },
+        referenceCommand: experiment.referenceCommand)
+    }
+    console.result(entries) { entries in
+      let width = entries.map(\.name.count).max() ?? 0
+      return entries.map { entry in
+        let name = entry.name.padding(toLength: width, withPad: " ", startingAt: 0)
+        return
+          "\(name)  about \(ProgressBar.clock(entry.seconds)) on one core; \(entry.curves) curves, "
+          + "\(entry.published) published\n"
+          + String(repeating: " ", count: width + 2) + "\(entry.title) (\(entry.source))\n"
+          + String(repeating: " ", count: width + 2) + entry.referenceCommand
+      }.joined(separator: "\n")
+    }
+  }
+
+  private static func summary(_ result: ExperimentResult, _ folder: URL) -> String {
+    let width = result.curves.map(\.label.count).max() ?? 0
+    let rows = result.curves.map { curve in
+      let label = curve.label.padding(toLength: width, withPad: " ", startingAt: 0)
+      guard let worst = curve.worst(result.closeness) else { return "  \(label)  not published" }
+      let words: String =
+        switch curve.agrees(result.closeness) {
+        case true?: "within"
+        case false?: "differs"
+        case nil: "shape only"
+        }
+      return "  \(label)  \(words): at most \(Number.significant(worst.distance, digits: 2)) off, "
+        + "at \(Number.short(worst.x))"
+    }
+    return
+      ([result.title] + rows
+      + [folder.appendingPathComponent("\(result.name).json").path]).joined(separator: "\n")
+  }
+}

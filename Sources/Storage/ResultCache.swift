@@ -1,0 +1,55 @@
+public import Foundation
+
+/// Finished parts of long work on disk, each under a text that holds everything that determines it.
+///
+/// The program is part of that: what another build computed is not taken for this one's. Files are
+/// written whole or not at all, so that work that is cut loses only the part it was at.
+public struct ResultCache: Sendable {
+  /// Where the parts lie; nil for a cache that keeps nothing.
+  public let folder: URL?
+  /// What computes them: version and commit.
+  public let program: String
+
+  /// Creates a cache; the folder appears with the first part.
+  public init(folder: URL?, program: String) {
+    self.folder = folder
+    self.program = program
+  }
+
+  private struct Part<Value: Codable>: Codable {
+    var key: String
+    var value: Value
+  }
+
+  /// The part under `key`; nil if it was never finished.
+  ///
+  /// A damaged file counts as none: it will be written anew.
+  public func value<Value: Codable>(_ type: Value.Type = Value.self, for key: String) -> Value? {
+    guard let file = file(key), let part = try? JSONFile.read(Part<Value>.self, from: file),
+      part.key == full(key)
+    else { return nil }
+    return part.value
+  }
+
+  /// Keeps `value` under `key`.
+  ///
+  /// - Throws: `StorageError.unwritable`.
+  public func keep<Value: Codable>(_ value: Value, for key: String) throws(StorageError) {
+    guard let folder, let file = file(key) else { return }
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .unwritable(path: folder.path, reason: "it cannot be made a folder")
+    }
+    try JSONFile.write(Part(key: full(key), value: value), to: file)
+  }
+
+  private func full(_ key: String) -> String { "\(program)\n\(key)" }
+
+  /// Named after FNV-1a's hash; the text inside decides, so that two keys of one hash do no harm.
+  private func file(_ key: String) -> URL? {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in full(key).utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return folder?.appendingPathComponent(String(hash, radix: 36) + ".json")
+  }
+}
