@@ -73,7 +73,7 @@ struct ExperimentCommand: AsyncParsableCommand {
     let runner = ExperimentRunner(
       cache: ResultCache(
         folder: cache.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache,
-        program: "\(record.version) \(record.commit) \(record.blasCore)"),
+        program: program),
       threads: threads, machine: record, date: today)
     let bar = Mutex(ProgressBar("experiments", total: 1000, on: console))
     defer { bar.withLock { $0.finish() } }
@@ -92,6 +92,15 @@ struct ExperimentCommand: AsyncParsableCommand {
   private static var defaultCache: URL? {
     FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first?
       .appendingPathComponent("optcheck")
+  }
+
+  /// What determines a result beside its settings: this very executable, and the library it calls.
+  private static var program: String {
+    let bytes = Bundle.main.executableURL.flatMap {
+      try? Data(contentsOf: $0, options: .mappedIfSafe)
+    }
+    let hash = ResultCache.hash(bytes ?? Data())
+    return "\(hash) \(BLAS.coreName) \(BLAS.configuration)"
   }
 
   private static var today: String {

@@ -2,12 +2,12 @@ public import Foundation
 
 /// Finished parts of long work on disk, each under a text that holds everything that determines it.
 ///
-/// The program is part of that: what another build computed is not taken for this one's. Files are
+/// The program is part of that: what another build computed is not taken for this one's own. Files are
 /// written whole or not at all, so that work that is cut loses only the part it was at.
 public struct ResultCache: Sendable {
   /// Where the parts lie; nil for a cache that keeps nothing.
   public let folder: URL?
-  /// What computes them: version and commit.
+  /// What computes them, down to the build.
   public let program: String
 
   /// Creates a cache; the folder appears with the first part.
@@ -46,10 +46,15 @@ public struct ResultCache: Sendable {
 
   private func full(_ key: String) -> String { "\(program)\n\(key)" }
 
-  /// Named after FNV-1a's hash; the text inside decides, so that two keys of one hash do no harm.
+  /// Named after a hash; the text inside decides, so that two keys of one hash do no harm.
   private func file(_ key: String) -> URL? {
+    folder?.appendingPathComponent(Self.hash(full(key).utf8) + ".json")
+  }
+
+  /// FNV-1a's hash of `bytes`, in letters and digits.
+  public static func hash(_ bytes: some Sequence<UInt8>) -> String {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in full(key).utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return folder?.appendingPathComponent(String(hash, radix: 36) + ".json")
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return String(hash, radix: 36)
   }
 }

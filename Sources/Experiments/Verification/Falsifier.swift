@@ -116,13 +116,20 @@ public struct Falsifier: Sendable {
     guard try find(), let found = worst else { return nil }
     let example = try shrunk(found.sample, found.outcome, fitting, proceed)
     guard rule.dimension == nil, let example, example.start.count > 2 else { return example }
-    // Nobody can look at more than two unknowns: others that break the claim are looked for there.
+    // Nobody can look at more than two unknowns: others that break the claim are looked for there,
+    // first in the family that broke it.
     account.spent = 0
-    for n in 1...2 {
-      for seed in UInt64(1)...4 {
-        for family in fitting where family.leastDimension <= n && account.spent < budget {
-          if try consider(family, ProblemFamily.Draw(seed: seed, dimension: n)), let worst {
-            return try shrunk(worst.sample, worst.outcome, fitting, proceed) ?? example
+    let kin =
+      fitting.filter { $0.name == found.sample.family.name }
+      + fitting.filter { $0.name != found.sample.family.name }
+    for seed in UInt64(1)...32 {
+      for scale in ProblemSuite.scales {
+        for n in 1...2 {
+          for family in kin where family.leastDimension <= n && account.spent < budget {
+            let draw = ProblemFamily.Draw(seed: seed, scale: scale, dimension: n)
+            if try consider(family, draw), let worst {
+              return try shrunk(worst.sample, worst.outcome, fitting, proceed) ?? example
+            }
           }
         }
       }
