@@ -13,6 +13,8 @@ public struct TrainingRun: Sendable {
   public var snapshots: [(step: Int, parameters: Parameters)]
   /// W^1, the weights after the first training step.
   public var secondWeights: Parameters?
+  /// The weights after the last training step.
+  public var lastWeights: Parameters?
   /// max over k of ‖W_l^k - W_l^0‖₂ for each layer.
   public var travel: [Double]
   /// ‖∇F‖ at the initial weights, per layer.
@@ -84,6 +86,7 @@ public struct TrainingRun: Sendable {
       if k % 100 == 99 { try progress(100) }
     }
     run.losses = state.losses
+    run.lastWeights = state.parameters
     run.stop = state.stop ?? .horizonReached(state.losses.count)
     return run
   }

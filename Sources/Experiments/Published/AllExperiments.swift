@@ -1,4 +1,6 @@
 /// Every experiment of the papers that a command runs; a new family needs a file and a line here.
 public func allExperiments(_ published: PublishedCurves) -> [Experiment] {
   DescentExperiments(published: published).all
+    + BaselineExperiments(published: published).all
+    + [InferenceExperiment(published: published).experiment]
 }
