@@ -69,12 +69,8 @@ struct ExperimentCommand: AsyncParsableCommand {
     _ experiments: [Experiment], cache: String?, threads: Int, _ interruption: Interruption,
     _ console: Console
   ) throws -> [ExperimentResult] {
-    let record = RunRecord.current
     let runner = ExperimentRunner(
-      cache: ResultCache(
-        folder: cache.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache,
-        program: program),
-      threads: threads, machine: record, date: today)
+      cache: Self.cache(cache), threads: threads, machine: .current, date: today)
     let bar = Mutex(ProgressBar("experiments", total: 1000, on: console))
     defer { bar.withLock { $0.finish() } }
     do {
@@ -87,6 +83,13 @@ struct ExperimentCommand: AsyncParsableCommand {
 
   static func published() throws -> PublishedCurves {
     try .load(from: PackageFolder.locate().appendingPathComponent("Fixtures/Published"))
+  }
+
+  /// The cache in `folder`, the user's own if that is nil.
+  static func cache(_ folder: String?) -> ResultCache {
+    ResultCache(
+      folder: folder.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache,
+      program: program)
   }
 
   private static var defaultCache: URL? {
@@ -103,7 +106,7 @@ struct ExperimentCommand: AsyncParsableCommand {
     return "\(hash) \(BLAS.coreName) \(BLAS.configuration)"
   }
 
-  private static var today: String {
+  static var today: String {
     Date.now.formatted(.iso8601.year().month().day())
   }
 

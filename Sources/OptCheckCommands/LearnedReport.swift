@@ -12,6 +12,8 @@ struct LearnedReportRun {
   var command: String
   /// Instances and iterations are cut down, to see that it works.
   var isQuick: Bool
+  /// Fresh instances of LASSO.
+  var instances = 1024
   /// Called with what is run next.
   var progress: (String) -> Void
 
@@ -83,7 +85,7 @@ struct LearnedReportRun {
     switch part {
     case "lasso":
       let size = SparseRegressionSize(
-        instances: isQuick ? 8 : 1024, rows: 250, columns: 500, sparsity: 50)
+        instances: isQuick ? 8 : instances, rows: 250, columns: 500, sparsity: 50)
       let source = FreshProblems(.lasso, size: size, weight: 0.1, seed: 118)
       let problem = try source.test(0, instances: size.instances)
       return LearnedStudy.Case(

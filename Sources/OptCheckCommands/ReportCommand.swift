@@ -10,12 +10,14 @@ struct ReportCommand: AsyncParsableCommand {
     abstract: "Reproduces the published figures, checks the theorems, writes the report.",
     discussion: """
       Reports: math-l2o-convergence (paper A's figures and theorems), learned-optimizers (trained rules \
-      against ISTA, FISTA and Adam, on fresh and on real instances).
+      against ISTA, FISTA and Adam, on fresh and on real instances), theory-vs-experiment (--all: every \
+      claim of both papers; about half an hour).
 
       Examples:
         optcheck report
         optcheck report --only figure-5a --out /tmp/figure
         optcheck report learned-optimizers --data DIR
+        optcheck report --all --data DIR
 
       Exits with 0 when the report is written, whatever it found: finding is its job.
       """)
@@ -23,9 +25,18 @@ struct ReportCommand: AsyncParsableCommand {
   @Argument(help: ArgumentHelp("Which report.", valueName: "name"))
   var name = Report<ConvergenceResults>.mathL2OConvergence.name
 
+  @Flag(help: "The ledger of all claims: report theory-vs-experiment.")
+  var all = false
+
   @Option(
     help: ArgumentHelp(
-      "Folder with real data (ionosphere.data, spambase.data, ...), for learned-optimizers.",
+      "Folder for finished parts of --all; default: a folder of the user's caches.",
+      valueName: "dir"))
+  var cache: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder with real data (ionosphere.data, spambase.data, ...), for learned-optimizers and --all.",
       valueName: "dir"))
   var data: String?
 
@@ -59,12 +70,15 @@ struct ReportCommand: AsyncParsableCommand {
     let console = Console(common)
     let start = ContinuousClock.now
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    let ledger = Report<TheoryResults>.theoryVersusExperiment
+    if all || name == ledger.name { return try runLedger(ledger, console, start) }
     let learned = Report<LearnedResults>.learnedOptimizers
     if name == learned.name { return try runLearned(learned, console, start) }
     guard name == Report<ConvergenceResults>.mathL2OConvergence.name else {
       throw UsageError(
         "no report is called '\(name)'; accepted: "
-          + "\(Report<ConvergenceResults>.mathL2OConvergence.name), \(learned.name)")
+          + "\(Report<ConvergenceResults>.mathL2OConvergence.name), \(learned.name), \(ledger.name)"
+      )
     }
     guard data == nil, !quick else {
       throw UsageError("--data and --quick are for \(learned.name) only")
@@ -94,6 +108,44 @@ struct ReportCommand: AsyncParsableCommand {
       let counts = answer.verdicts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       return """
         \(counts.joined(separator: ", ")); \(Number.fixed(answer.seconds, decimals: 0)) s
+        \(answer.report)
+        """
+    }
+  }
+
+  private func runLedger(
+    _ report: Report<TheoryResults>, _ console: Console, _ start: ContinuousClock.Instant
+  ) throws {
+    guard !quick else { throw UsageError("--quick is for learned-optimizers only") }
+    let selection = Selection(only)
+    let folder = try PackageFolder.locate()
+    let experiments = allExperiments(try ExperimentCommand.published()).map(\.name)
+    let names = report.names(experiments)
+    for pattern in only where !names.contains(where: Selection([pattern]).matches) {
+      throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
+    }
+    let writer = try ReportWriter(
+      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
+    if writer.gnuplot == nil { console.note(Gnuplot.advice) }
+    let run = LedgerRun(
+      package: folder, selection: selection,
+      data: data.map { URL(fileURLWithPath: $0, isDirectory: true) }, threads: threads,
+      cache: ExperimentCommand.cache(cache), interruption: Interruption(), console: console,
+      command: "optcheck report --all" + (data == nil ? "" : " --data DIR"))
+    let results = try run.results(progress: progress(console))
+    let files = try writer.write(results, record: .current)
+    var verdicts: [String: Int] = [:]
+    for row in Ledger.rows(results) {
+      if let verdict = row.verdict { verdicts[verdict.name, default: 0] += 1 }
+    }
+    console.result(
+      Answer(
+        report: writer.markdownFile.path, results: writer.resultsFile.path, files: files.count,
+        verdicts: verdicts, seconds: (ContinuousClock.now - start) / .seconds(1))
+    ) { answer in
+      let counts = answer.verdicts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      return """
+        claims: \(counts.joined(separator: ", ")); \(Number.fixed(answer.seconds, decimals: 0)) s
         \(answer.report)
         """
     }

@@ -2,5 +2,6 @@
 public func allExperiments(_ published: PublishedCurves) -> [Experiment] {
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
+    + RecurrentExperiments().all
     + [InferenceExperiment(published: published).experiment]
 }

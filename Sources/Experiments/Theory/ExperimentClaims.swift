@@ -1,0 +1,234 @@
+public import Checks
+import Foundation
+import Storage
+
+/// What the papers say of their experiments, held against our runs of them.
+///
+/// Stable means: every loss finite, the last ratio positive and within 0.01 of the best.
+enum ExperimentClaims {
+  /// Ratios (F_GD - F_k) / F_GD of one training run at k = 0, 100, ...
+  struct Curve: Sendable {
+    var label: String
+    var parameter: Double
+    var ratios: [Double]
+
+    var isStable: Bool {
+      guard ratios.allSatisfy(\.isFinite), let last = ratios.last, let best = ratios.max() else {
+        return false
+      }
+      return last > 0 && last >= best - 0.01
+    }
+
+    var last: Double { ratios.last ?? .nan }
+  }
+
+  /// Claim by claim; those whose experiment was not run are left out.
+  static func all(_ results: TheoryResults) -> [CheckResult] {
+    let large = results.experiments.first { $0.name == "e100-T100-512x400" }
+    let horizons = results.experiments.first { $0.name == "figure-4b" }
+    return [
+      large.map {
+        improvement($0.curves.map { Curve(label: $0.label, parameter: 0, ratios: $0.y) })
+      },
+      horizons.map(everyHorizon),
+      figure("5a", results).map(stability),
+      figure("5b", results).map(growthWithScale),
+    ].compactMap(\.self)
+      + ["figure-2a", "figure-2b"].compactMap { name in
+        results.experiments.first { $0.name == name }.map(collapse)
+      }
+      + [results.experiments.first { $0.name == "inference" }.map(inference)].compactMap(\.self)
+      + (results.learned?.comparisons.compactMap(comparison) ?? [])
+  }
+
+  private static func figure(_ number: String, _ results: TheoryResults) -> [Curve]? {
+    results.convergence.figures.first { $0.figure.paperFigure == number }.map { figure in
+      zip(figure.figure.curves, figure.curves).map { published, curve in
+        Curve(
+          label: curve.label, parameter: figure.figure.varied == .eta ? published.eta : published.e,
+          ratios: curve.steps.map { $0 < curve.run.ratios.count ? curve.run.ratios[$0] : .nan })
+      }
+    }
+  }
+
+  // MARK: Claims
+
+  /// E1 at d = 512: stable for all η, and over one half better than gradient descent.
+  static func improvement(_ curves: [Curve]) -> CheckResult {
+    let unstable = curves.filter { !$0.isStable }
+    let short = curves.filter { !($0.last > 0.5) }
+    return result(
+      "E1", "at T = 100 training is stable for η from 1e-7 to 1e-3 and improves by over 50 %",
+      "paper A, section 6", subject: "d = 512, b = 400, N = 10, e = 100",
+      reason: "final improvement "
+        + curves.map { "\(brief($0.last)) (\($0.label))" }.joined(separator: ", "),
+      failures: unstable.map {
+        Evidence($0.label, actual: $0.last, reference: $0.ratios.max() ?? 0, allowed: 0.01)
+      }
+        + short.map { Evidence($0.label, actual: $0.last, reference: 0.5, allowed: 0) },
+      numbers: [
+        "least": curves.map(\.last).min() ?? .nan, "best": curves.map(\.last).max() ?? .nan,
+        "stated": 0.5,
+      ], replay: "optcheck experiment e100-T100-512x400")
+  }
+
+  /// E1b: for every T and η the learned loss ends below that of gradient descent.
+  static func everyHorizon(_ experiment: ExperimentResult) -> CheckResult {
+    let descent = experiment.curves[0]
+    let learned = experiment.curves.dropFirst()
+    var failures: [Evidence] = []
+    var worst = 0.0
+    for curve in learned {
+      for (i, t) in curve.x.enumerated() {
+        let ratio = curve.y[i] / descent.y[i]
+        worst = max(worst, ratio.isNaN ? .infinity : ratio)
+        if !(ratio < 1) {
+          failures.append(
+            Evidence(
+              "\(curve.label)/T=\(Int(t))", actual: curve.y[i], reference: descent.y[i], allowed: 0)
+          )
+        }
+      }
+    }
+    return result(
+      "E1b", "for T in 5..100 and η in 1e-7..1e-3 training converges and beats gradient descent",
+      "paper A, figure 4b", subject: "d = 512, b = 400, N = 10, e = 100, after 400 steps",
+      reason:
+        "of \(learned.reduce(0) { $0 + $1.x.count }) settings \(failures.count) do not end below gradient "
+        + "descent; the largest quotient is \(brief(worst))",
+      failures: failures, numbers: ["largestQuotient": worst],
+      replay: "optcheck experiment figure-4b")
+  }
+
+  /// E2: at e = 50 the largest η is unstable, smaller ones are stable, and of these a larger is faster.
+  static func stability(_ curves: [Curve]) -> CheckResult {
+    let large = curves.filter { $0.parameter > 5e-4 }
+    let small = curves.filter { $0.parameter < 5e-4 }.sorted { $0.parameter > $1.parameter }
+    var failures = large.filter(\.isStable).map {
+      Evidence("\($0.label) stable", actual: $0.last, reference: 0, allowed: 0)
+    }
+    failures += small.filter { !$0.isStable }.map {
+      Evidence(
+        "\($0.label) unstable", actual: $0.last, reference: $0.ratios.max() ?? 0, allowed: 0.01)
+    }
+    for (fast, slow) in zip(small, small.dropFirst()) where fast.ratios.count > 1 {
+      if !(fast.ratios[1] >= slow.ratios[1]) {
+        failures.append(
+          Evidence(
+            "k=100: \(fast.label) behind \(slow.label)", actual: fast.ratios[1],
+            reference: slow.ratios[1], allowed: 0))
+      }
+    }
+    return result(
+      "E2", "at e = 50, T = 20, η = 1e-3 is unstable, η <= 1e-4 is stable, and larger η are faster",
+      "paper A, figure 5a", subject: "d = 32, b = 25, N = 32",
+      reason: "at k = 100 and at the end "
+        + curves.map {
+          "\(brief($0.ratios.count > 1 ? $0.ratios[1] : .nan)), \(brief($0.last)) (\($0.label))"
+        }
+        .joined(separator: "; "),
+      failures: failures, numbers: [:], replay: "optcheck report --only figure-5a")
+  }
+
+  /// E3: at η = 1e-7 the improvement grows with e.
+  static func growthWithScale(_ curves: [Curve]) -> CheckResult {
+    let ordered = curves.sorted { $0.parameter < $1.parameter }
+    let failures = zip(ordered, ordered.dropFirst()).flatMap { small, large in
+      zip(small.ratios, large.ratios).enumerated().dropFirst().compactMap { i, pair in
+        pair.1 >= pair.0
+          ? nil
+          : Evidence(
+            "k=\(100 * i): \(large.label) below \(small.label)", actual: pair.1,
+            reference: pair.0, allowed: 0)
+      }
+    }
+    return result(
+      "E3", "at η = 1e-7 the relative improvement grows with e", "paper A, figure 5b",
+      subject: "d = 32, b = 25, N = 32, T = 20",
+      reason: "final improvement "
+        + ordered.map { "\(brief($0.last)) (\($0.label))" }.joined(separator: ", "),
+      failures: failures, numbers: [:], replay: "optcheck report --only figure-5b")
+  }
+
+  /// E4: a baseline trained by plain descent collapses where η is large.
+  static func collapse(_ experiment: ExperimentResult) -> CheckResult {
+    let own = experiment.curves.filter { $0.published != nil }
+    // A curve collapses at its T where the next one of the plot is missing, or the loss not finite.
+    let reach = own.map { curve in
+      zip(curve.x, curve.y).filter { $0.1.isFinite }.map(\.0).max() ?? 0
+    }
+    let shrinking = zip(reach, reach.dropFirst()).allSatisfy { $0 >= $1 }
+    let slow = own.first?.y.last ?? .nan
+    return result(
+      "E4", "baselines trained by plain descent are slow at small η and collapse at large η",
+      experiment.source, subject: experiment.title,
+      reason: "largest T with finite loss "
+        + zip(own, reach).map { "\(Int($1)) (\($0.label))" }.joined(separator: ", ")
+        + "; F(X_T) at the smallest η \(brief(slow))",
+      failures: shrinking
+        ? [] : [Evidence("reach", actual: reach.last ?? 0, reference: reach[0], allowed: 0)],
+      numbers: [:], replay: experiment.command)
+  }
+
+  /// E8: on fresh instances, at T = 100 and beyond, against gradient descent and Adam.
+  static func inference(_ experiment: ExperimentResult) -> CheckResult {
+    func value(_ name: String, at t: Double) -> Double? {
+      experiment.curves.first { $0.label == name }.flatMap { curve in
+        curve.x.lastIndex { $0 <= t }.map { curve.y[$0] }
+      }
+    }
+    let learned = experiment.curves.filter { $0.label.hasPrefix("learned") }
+    let time = 2000.0
+    let relaxed = value("gradient descent, 1.9 x step", at: time) ?? .nan
+    let adam = value("Adam, best of 50 momenta at every t", at: time) ?? .nan
+    let values = learned.compactMap { curve in
+      value(curve.label, at: time).map { (curve.label, $0) }
+    }
+    let failures = values.filter { !($0.1 < adam) }.map {
+      Evidence($0.0, actual: $0.1, reference: adam, allowed: 0)
+    }
+    return result(
+      "E8", "on fresh instances the trained rule beats Adam over a grid of momenta",
+      "paper A, section on inference", subject: "32 fresh instances, d = 32, b = 25",
+      reason:
+        "at t = \(Int(time)): learned \(values.map { brief($0.1) }.joined(separator: ", ")), best Adam "
+        + "\(brief(adam)), gradient descent with 1.9 of its step \(brief(relaxed))",
+      failures: failures, numbers: ["adam": adam, "overRelaxed": relaxed],
+      replay: experiment.command)
+  }
+
+  /// E5: the trained rule of paper B is ahead of FISTA, instance by instance.
+  static func comparison(_ comparison: GapComparison) -> CheckResult? {
+    let mark = comparison.againstFISTA[100] != nil ? 100 : comparison.againstFISTA.keys.max() ?? 0
+    guard let paired = comparison.againstFISTA[mark], let learned = comparison.curves.first,
+      let fista = comparison.curves.first(where: { $0.label == "FISTA" }),
+      mark < learned.mean.count, mark < fista.mean.count
+    else { return nil }
+    let (ours, theirs) = (learned.mean[mark], fista.mean[mark])
+    let isAhead = 2 * paired.wins > paired.count
+    return result(
+      "E5", "a trained L2O-PA is ahead of FISTA on LASSO and logistic problems",
+      "paper B, section 5",
+      subject: comparison.title,
+      reason:
+        "at iteration \(mark) ahead on \(paired.wins) of \(paired.count), mean gap \(brief(ours)) against "
+        + "\(brief(theirs))",
+      failures: isAhead
+        ? [] : [Evidence("iteration \(mark)", actual: ours, reference: theirs, allowed: 0)],
+      numbers: ["wins": Double(paired.wins), "instances": Double(paired.count)],
+      replay: "optcheck report learned-optimizers --only \(comparison.id)")
+  }
+
+  private static func result(
+    _ id: String, _ title: String, _ source: String, subject: String, reason: String,
+    failures: [Evidence], numbers: [String: Double], replay: String
+  ) -> CheckResult {
+    CheckResult(
+      claim: Claim(id: id, title: title, source: source), subject: subject,
+      verdict: .decide([], failures.isEmpty ? .isTrue(slack: nil) : .isFalse),
+      qualifier: failures.isEmpty ? "tested" : nil, reason: reason, numbers: numbers,
+      evidence: failures, replay: replay)
+  }
+
+  private static func brief(_ value: Double) -> String { Number.significant(value, digits: 3) }
+}

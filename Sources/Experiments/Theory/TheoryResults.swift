@@ -1,0 +1,88 @@
+public import Checks
+
+/// Everything that the report on theory and experiment shows.
+public struct TheoryResults: Sendable {
+  /// What was found about one claim of paper B for one rule.
+  public struct Condition: Sendable, Hashable, Codable {
+    /// The rule.
+    public var rule: String
+    /// The claim.
+    public var claim: Claim
+    /// The verdict over all problems.
+    public var verdict: Verdict
+    /// Why, in one line.
+    public var reason: String
+
+    /// Creates it.
+    public init(rule: String, claim: Claim, verdict: Verdict, reason: String) {
+      self.rule = rule
+      self.claim = claim
+      self.verdict = verdict
+      self.reason = reason
+    }
+  }
+
+  /// What methods without learning reach at one problem size.
+  public struct YardstickTable: Sendable, Hashable, Codable {
+    /// The problems, in words.
+    public var problems: String
+    /// Method by method, T by T.
+    public var rows: [Yardsticks.Row]
+    /// The best ratio of any learned run, by T.
+    public var bestLearned: [Int: Double]
+
+    /// Creates it.
+    public init(problems: String, rows: [Yardsticks.Row], bestLearned: [Int: Double]) {
+      self.problems = problems
+      self.rows = rows
+      self.bestLearned = bestLearned
+    }
+  }
+
+  /// The command that makes the report again.
+  public var command: String
+  /// Paper A's runs at d = 32, with every check on them.
+  public var convergence: ConvergenceResults
+  /// Published experiments that were computed for this report.
+  public var computed: [ExperimentResult]
+  /// Published experiments whose results were kept.
+  public var stored: [ExperimentResult]
+  /// Methods without learning.
+  public var yardsticks: [YardstickTable]
+  /// The tangent kernel.
+  public var kernel: TangentKernelResults
+  /// Bounds with their slack.
+  public var bounds: BoundResults
+  /// Paper B's conditions, rule by rule.
+  public var conditions: [Condition]
+  /// S5, S6 and the catalogue of proximal operators.
+  public var schemes: [CheckResult]
+  /// Trained rules against classical ones; nil if not run.
+  public var learned: LearnedResults?
+
+  /// Puts the parts together.
+  public init(
+    command: String, convergence: ConvergenceResults, computed: [ExperimentResult],
+    stored: [ExperimentResult], yardsticks: [YardstickTable], kernel: TangentKernelResults,
+    bounds: BoundResults, conditions: [Condition], schemes: [CheckResult], learned: LearnedResults?
+  ) {
+    self.command = command
+    self.convergence = convergence
+    self.computed = computed
+    self.stored = stored
+    self.yardsticks = yardsticks
+    self.kernel = kernel
+    self.bounds = bounds
+    self.conditions = conditions
+    self.schemes = schemes
+    self.learned = learned
+  }
+
+  /// Every experiment, those of this report first.
+  public var experiments: [ExperimentResult] { computed + stored }
+
+  /// Every verdict on runs of paper A: theory first, then what its experiments claim.
+  public var checks: [CheckResult] {
+    convergence.checks + bounds.checks + kernel.checks + schemes + ExperimentClaims.all(self)
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import OptCheck
+
+/// Runs what the ledger of claims prints; finished parts are kept.
+struct LedgerRun {
+  /// The package, for fixtures.
+  var package: URL
+  /// Which sections are wanted.
+  var selection: Selection
+  /// The folder with real data; nil if there is none.
+  var data: URL?
+  /// Cores.
+  var threads: Int
+  /// Finished parts.
+  var cache: ResultCache
+  /// Whether somebody asked for the end.
+  var interruption: Interruption
+  var console: Console
+  /// The command, for the report.
+  var command: String
+
+  /// Experiments that are computed for the report; all others come from Fixtures/Results.
+  private static let computed = ["e100-T100-512x400", "figure-4a", "figure-4b", "rows-20"]
+
+  /// The rules whose conditions the ledger shows.
+  private static let rules = [
+    "gradient-descent", "fista", "adam", "CoordMathDNN", "CoordMathDNN@coordmathdnn-quadratic",
+    "CoordBlackboxLSTM@coordblackboxlstm-lasso-small", "RNNprop@rnnprop-lasso-small",
+    "CoordMathLSTM@coordmathlstm-pa-lasso", "CoordMathLSTM@coordmathlstm-pba12-lasso-small",
+  ]
+
+  func results(
+    progress: @escaping @Sendable (String, Double) -> Void
+  ) throws -> TheoryResults {
+    let published = package.appendingPathComponent("Fixtures/Published")
+    var convergence = ConvergenceStudy(
+      figures: try PublishedFigures.load(from: published).figures,
+      values: try PublishedValues.load(from: published), command: command)
+    convergence.figures.threads = threads
+    let runs = try convergence.run(progress: progress)
+    try proceed()
+    let computed = try computedExperiments(progress)
+    let bounds = try kept("bounds") {
+      try BoundStudy(threads: threads).run { progress("bounds", $0) }
+    }
+    try proceed()
+    let kernel = try kept("tangent kernel") {
+      try TangentKernelStudy(threads: threads).run { progress("kernel, \($0)", $1) }
+    }
+    try proceed()
+    let conditions = try conditions(progress)
+    try proceed()
+    return TheoryResults(
+      command: command, convergence: runs, computed: computed,
+      stored: try storedExperiments(computed),
+      yardsticks: try yardsticks(runs, computed), kernel: kernel, bounds: bounds,
+      conditions: conditions, schemes: try SchemeStudy.run().all, learned: try learned())
+  }
+
+  private func proceed() throws {
+    if interruption.isRequested { throw Finding(status: .interrupted) }
+  }
+
+  /// The value under `name`, computed where it was not kept.
+  private func kept<Value: Codable>(_ name: String, _ compute: () throws -> Value) throws -> Value {
+    if let value: Value = cache.value(for: name) { return value }
+    let value = try compute()
+    try cache.keep(value, for: name)
+    return value
+  }
+
+  // MARK: Experiments
+
+  private func computedExperiments(
+    _ progress: @escaping @Sendable (String, Double) -> Void
+  ) throws -> [ExperimentResult] {
+    let known = allExperiments(try ExperimentCommand.published())
+    let chosen = known.filter { Self.computed.contains($0.name) }
+    let interruption = interruption
+    do {
+      return try ExperimentRunner(
+        cache: cache, threads: threads, machine: .current, date: ExperimentCommand.today
+      ).run(chosen) { share in
+        if interruption.isRequested { throw CancellationError() }
+        progress("experiments", share)
+      }
+    } catch is CancellationError { throw Finding(status: .interrupted) }
+  }
+
+  /// Results in Fixtures/Results, in the order of the list.
+  private func storedExperiments(_ computed: [ExperimentResult]) throws -> [ExperimentResult] {
+    let folder = package.appendingPathComponent("Fixtures/Results")
+    return try allExperiments(try ExperimentCommand.published()).compactMap { experiment in
+      let file = folder.appendingPathComponent("\(experiment.name).json")
+      guard !computed.contains(where: { $0.name == experiment.name }),
+        FileManager.default.fileExists(atPath: file.path)
+      else { return nil }
+      return try JSONFile.read(ExperimentResult.self, from: file)
+    }
+  }
+
+  // MARK: Yardsticks
+
+  private func yardsticks(
+    _ runs: ConvergenceResults, _ experiments: [ExperimentResult]
+  ) throws -> [TheoryResults.YardstickTable] {
+    var best: [Int: Double] = [:]
+    for run in runs.figures.flatMap(\.curves).map(\.run) {
+      let ratio = run.ratios.filter(\.isFinite).max() ?? 0
+      best[run.setting.horizon] = max(best[run.setting.horizon] ?? 0, ratio)
+    }
+    let large = experiments.first { $0.name == "e100-T100-512x400" }?.curves.flatMap(\.y).filter(
+      \.isFinite)
+    return [
+      TheoryResults.YardstickTable(
+        problems: "d = 32, b = 25, N = 32, seed 895",
+        rows: try Yardsticks.rows(
+          TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1).problem(), horizons: [20, 100]),
+        bestLearned: best),
+      TheoryResults.YardstickTable(
+        problems: "d = 512, b = 400, N = 10, seed 895",
+        rows: try Yardsticks.rows(
+          TrainingSetting.large(horizon: 1, scale: 1).problem(), horizons: [20, 100]),
+        bestLearned: large?.max().map { [100: $0] } ?? [:]),
+    ]
+  }
+
+  // MARK: Paper B
+
+  private func conditions(
+    _ progress: @escaping @Sendable (String, Double) -> Void
+  ) throws -> [TheoryResults.Condition] {
+    let suite = try ProblemSuite.standard()
+    let trained = package.appendingPathComponent("Fixtures/Trained")
+    var found: [TheoryResults.Condition] = []
+    for (i, name) in Self.rules.enumerated() {
+      progress("conditions", Double(i) / Double(Self.rules.count))
+      try proceed()
+      found += try kept("conditions of \(name)") {
+        let candidate = try CandidateCatalog.candidate(name, trained: trained, others: [])
+        return try Verification(candidate, on: suite).run().findings.map {
+          TheoryResults.Condition(
+            rule: candidate.name, claim: $0.claim, verdict: $0.verdict, reason: $0.reason)
+        }
+      }
+    }
+    progress("conditions", 1)
+    return found
+  }
+
+  private func learned() throws -> LearnedResults? {
+    console.note("trained rules ...")
+    var run = LearnedReportRun(
+      selection: Selection(["lasso", "image-patches", "ionosphere", "spambase"]), data: data,
+      command: "optcheck report learned-optimizers" + (data == nil ? "" : " --data DIR"),
+      isQuick: false
+    ) { _ in }
+    run.instances = 128
+    return try run.run()
+  }
+}

@@ -1,0 +1,288 @@
+import Checks
+import Experiments
+import Foundation
+import Storage
+
+/// The first screen: claims by verdict, and where paper and measurement are farthest apart.
+struct LedgerSummarySection: ReportSection {
+  let id = "summary"
+  let title = "In short"
+
+  func plots(_ context: ReportContext<TheoryResults>) -> [NamedPlot] {
+    plot(context.results).map { [NamedPlot("farthest", $0)] } ?? []
+  }
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    let rows = Ledger.rows(context.results)
+    var table = Markdown.Table([("Verdict that matters most", .left), ("Claims", .left)])
+    for verdict in Verdict.ordered where verdict != .notApplicable {
+      let own = rows.filter { $0.verdict == verdict }
+      guard !own.isEmpty else { continue }
+      table.add([
+        Markdown.verdict(verdict),
+        own.map { "[\($0.id)](#ledger-\($0.id))" }.joined(separator: ", "),
+      ])
+    }
+    let far = Ledger.discrepancies(context.results).prefix(3).map { gap in
+      "**\(gap.claim)**: \(Markdown.literal(gap.what)): \(Self.power(gap.log10Stated)) against "
+        + "\(Self.power(gap.log10Measured)), \(Number.significant(gap.decades, digits: 2)) decades"
+    }
+    return Self.curves(context.results) + table.text
+      + "\nA claim stands under the worst verdict that any of its subjects got; the [ledger](#ledger) counts "
+      + "them all.\n\nFarthest from what the papers state or promise:\n\n"
+      + Markdown.list(Array(far))
+      + context.image("farthest", "What the papers state and what was measured, in powers of ten")
+      + Markdown.commands([context.results.command])
+  }
+
+  /// How the published curves came out.
+  private static func curves(_ results: TheoryResults) -> String {
+    let figures = results.convergence.figures.flatMap(\.curves)
+    let others = results.experiments.flatMap { experiment in
+      experiment.curves.compactMap { $0.agrees(experiment.closeness) }
+    }
+    let within =
+      figures.count { $0.agreement == .within } + others.count(where: \.self)
+    let inBand = figures.count { $0.agreement == .insideBand }
+    let total = figures.count + others.count
+    return
+      "Published curves that can be judged: \(total). Within tolerance at every point: **\(within)**; inside "
+      + "the band of their twins: **\(inBand)**; listed with their difference: **\(total - within - inBand)** "
+      + "([plots](#experiments), [figures](#figures)).\n\n"
+  }
+
+  /// 10^x, in words that a table holds.
+  static func power(_ exponent: Double) -> String {
+    abs(exponent) < 4
+      ? Number.significant(pow(10, exponent), digits: 3)
+      : "10^\(Number.fixed(exponent, decimals: 1))"
+  }
+
+  private func plot(_ results: TheoryResults) -> Plot? {
+    let far = Ledger.discrepancies(results)
+    guard !far.isEmpty else { return nil }
+    let x = far.indices.map { Double($0 + 1) }
+    let words = far.map { Plot.literal($0.claim) }.joined(separator: ", ")
+    return Plot(
+      title: "What is stated and what was measured",
+      subtitle: "from left to right: \(words); the farthest of each claim",
+      x: Plot.Axis("claim", unit: "1", range: 0.5...(Double(far.count) + 0.5)),
+      y: Plot.Axis("log_{10} of the number", unit: "1"),
+      series: [
+        .points("stated or promised", .vermillion, x: x, y: far.map(\.log10Stated)),
+        .points("measured", .blue, x: x, y: far.map(\.log10Measured)),
+      ])
+  }
+}
+
+/// Every claim with what was found.
+struct LedgerSection: ReportSection {
+  let id = "ledger"
+  let title = "The ledger"
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    var table = Markdown.Table(
+      [("Claim", .left), ("Statement", .left)] + Verdict.ordered.map { ($0.mark, .right) }
+        + [("Found, where it matters most", .left)])
+    for row in Ledger.rows(context.results) {
+      table.add(
+        [
+          "<a id=\"ledger-\(row.id)\"></a>[\(row.id)](\(target(row, context.results)))",
+          Markdown.literal(row.statement),
+        ]
+          + Verdict.ordered.map { row.counts[$0].map(String.init) ?? "" }
+          + [Markdown.literal(Markdown.shortened(row.found))])
+    }
+    return table.text + "\nSubjects by verdict: \(Verdict.legend).\n"
+  }
+
+  private func target(_ row: Ledger.Row, _ results: TheoryResults) -> String {
+    results.conditions.contains { $0.claim.id == row.id } ? "#conditions" : "#claim-\(row.id)"
+  }
+}
+
+/// Published experiments, plot over plot.
+struct ExperimentSection: ReportSection {
+  let id = "experiments"
+  let title = "Published experiments beside ours"
+
+  func parts(_ results: TheoryResults) -> [String] { results.experiments.map(\.name) }
+
+  private func wanted(_ context: ReportContext<TheoryResults>) -> [ExperimentResult] {
+    context.results.experiments.filter { experiment in
+      [id, experiment.name].contains(where: context.selection.matches)
+    }
+  }
+
+  func plots(_ context: ReportContext<TheoryResults>) -> [NamedPlot] {
+    wanted(context).map { NamedPlot("experiment-\($0.name)", Self.plot($0)) }
+  }
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    let wanted = wanted(context)
+    guard !wanted.isEmpty else { return "None was run.\n" }
+    let kept = Set(context.results.stored.map(\.name))
+    return
+      "Marks: published. Lines: this program. The figures at d = 32 have a [section](#figures) of their own.\n\n"
+      + wanted.map { body($0, isKept: kept.contains($0.name), context) }.joined()
+  }
+
+  private func body(
+    _ experiment: ExperimentResult, isKept: Bool, _ context: ReportContext<TheoryResults>
+  ) -> String {
+    var table = Markdown.Table([
+      ("Curve", .left), ("Agreement", .left), ("Largest difference", .right), ("at", .right),
+      ("First value", .right), ("Last value", .right), ("Published last", .right),
+    ])
+    for curve in experiment.curves {
+      let worst = curve.worst(experiment.closeness)
+      table.add([
+        Markdown.literal(curve.label), Self.agreement(curve, experiment.closeness),
+        Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
+        worst.map { Number.short($0.x) } ?? "",
+        Number.orDash(curve.y.first) { Number.significant($0, digits: 4) },
+        Number.orDash(curve.y.last) { Number.significant($0, digits: 6) },
+        Number.orDash(curve.published?.last) { Number.significant($0, digits: 6) },
+      ])
+    }
+    let machine = experiment.machine
+    let origin =
+      isKept
+      ? "Computed on \(experiment.date) at commit \(machine.commit) on \(Markdown.literal(machine.processor)) in "
+        + "\(Int(experiment.seconds)) s."
+      : "Computed for this report."
+    return "<a id=\"\(experiment.name)\"></a>\n\n### \(Markdown.literal(experiment.title))\n\n"
+      + "\(Markdown.literal(experiment.source)). Differences \(Self.measure(experiment.closeness)). \(origin)\n\n"
+      + context.image(
+        "experiment-\(experiment.name)", "\(experiment.title), published points on our curves")
+      + table.text + "\n" + experiment.notes.map { Markdown.literal($0) + "\n\n" }.joined()
+      + Markdown.commands([experiment.command])
+      + Markdown.details(
+        "The authors' own command", Markdown.commands([experiment.referenceCommand]))
+  }
+
+  private static func agreement(_ curve: ExperimentResult.Curve, _ closeness: Closeness) -> String {
+    guard curve.published != nil else { return "not published" }
+    return switch curve.agrees(closeness) {
+    case true?: "✓ agrees"
+    case false?: "✗ differs"
+    case nil: "shape only"
+    }
+  }
+
+  private static func measure(_ closeness: Closeness) -> String {
+    switch closeness {
+    case .absolute(let limit): "absolute, \(Number.short(limit)) allowed"
+    case .relative(let limit): "relative, \(Number.short(limit)) allowed"
+    case .shape(let reason): "relative, not judged: \(reason)"
+    }
+  }
+
+  static func plot(_ experiment: ExperimentResult) -> Plot {
+    var series: [Plot.Series] = []
+    for (i, curve) in experiment.curves.enumerated() {
+      let label = Plot.literal(curve.label.replacing("eta", with: "η"))
+      series.append(.line(label, .cycled(i), x: curve.x, y: curve.y))
+      if let published = curve.published {
+        series.append(.points(label, .cycled(i), x: curve.x, y: published))
+      }
+    }
+    return Plot(
+      title: Plot.literal(experiment.title), subtitle: "marks: published, lines: this program",
+      x: Plot.Axis(experiment.abscissa, unit: "1"),
+      y: Plot.Axis(
+        Plot.literal(experiment.quantity), unit: "1",
+        scale: experiment.isLogarithmic ? .logarithmic : .linear), series: series)
+  }
+}
+
+/// What a numerical analyst would have asked for.
+struct YardstickSection: ReportSection {
+  let id = "yardsticks"
+  let title = "Yardsticks: what the same steps yield without learning"
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    context.results.yardsticks.map { table in
+      let horizons = Array(Set(table.rows.map(\.horizon))).sorted()
+      var text = Markdown.Table(
+        [("Method", .left), ("Knows", .left)] + horizons.map { ("T = \($0)", .right) })
+      for method in table.rows.map(\.method).uniqued {
+        let own = table.rows.filter { $0.method == method }
+        text.add(
+          [Markdown.literal(method), Markdown.literal(own.first?.knows ?? "")]
+            + horizons.map { t in
+              Number.orDash(own.first { $0.horizon == t }?.ratio) {
+                Number.significant($0, digits: 4)
+              }
+            })
+      }
+      text.add(
+        ["**best learned run, any training step**", "trained on these very instances"]
+          + horizons.map { t in
+            Number.orDash(table.bestLearned[t]) { Number.significant($0, digits: 4) }
+          })
+      return
+        "\(Markdown.literal(table.problems)). Entries: (F_GD − F) / F_GD after T steps from 0; 1 is the "
+        + "minimum.\n\n" + text.text + "\n"
+    }.joined()
+      + Markdown.commands(["\(context.results.command) --only \(id)"])
+  }
+}
+
+/// Paper B's conditions, rule by rule.
+struct ConditionLedgerSection: ReportSection {
+  let id = "conditions"
+  let title = "Fixed points, convergence and structure (paper B)"
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    let conditions = context.results.conditions
+    guard !conditions.isEmpty else { return "Not run.\n" }
+    let ids = conditions.map(\.claim.id).uniqued
+    var table = Markdown.Table([("Rule", .left)] + ids.map { ($0, .centre) })
+    for rule in conditions.map(\.rule).uniqued {
+      let own = conditions.filter { $0.rule == rule }
+      table.add(
+        [Markdown.literal(rule)]
+          + ids.map { id in own.first { $0.claim.id == id }?.verdict.mark ?? "" })
+    }
+    let broken = conditions.filter { $0.verdict == .violated }.map {
+      "\(Markdown.literal($0.rule)), \($0.claim.id): \(Markdown.literal(Markdown.shortened($0.reason)))"
+    }
+    return table.text + "\n\(Verdict.legend).\n\n"
+      + (broken.isEmpty
+        ? "" : Markdown.details("What is violated, and where", Markdown.list(broken)))
+      + "More rules, and a counterexample for each violation: "
+      + Markdown.code("optcheck verify RULE...") + ".\n"
+  }
+}
+
+/// Paper B's experiments.
+struct LearnedLedgerSection: ReportSection {
+  let id = "learned"
+  let title = "Trained rules against ISTA, FISTA and Adam (paper B)"
+
+  func plots(_ context: ReportContext<TheoryResults>) -> [NamedPlot] {
+    guard let learned = context.results.learned else { return [] }
+    return learned.comparisons.flatMap { comparison in
+      GapSection(id: comparison.id).plots(own(context, learned))
+    }
+  }
+
+  func markdown(_ context: ReportContext<TheoryResults>) -> String {
+    guard let learned = context.results.learned else { return "Not run.\n" }
+    let inner = own(context, learned)
+    return LearnedSummarySection().markdown(inner)
+      + learned.comparisons.map { comparison in
+        "\n<a id=\"\(comparison.id)\"></a>\n\n### \(Markdown.literal(comparison.title))\n\n"
+          + GapSection(id: comparison.id).markdown(inner)
+      }.joined()
+  }
+
+  private func own(
+    _ context: ReportContext<TheoryResults>, _ learned: LearnedResults
+  ) -> ReportContext<LearnedResults> {
+    ReportContext(
+      results: learned, record: context.record, selection: context.selection,
+      plotFolder: context.plotFolder)
+  }
+}
