@@ -40,8 +40,8 @@ public struct Bound: Sendable, Hashable, Codable {
       self.logAllowed = logAllowed
     }
 
-    /// Whether what was measured rises above its error bar.
-    public var isResolved: Bool { logMeasured > logAllowed }
+    /// Whether bound or measurement rises above the error bar; else nothing can be told.
+    public var isResolved: Bool { max(logMeasured, logLimit) > logAllowed }
   }
 
   /// Short name, as tables print it.
@@ -68,9 +68,9 @@ public struct Bound: Sendable, Hashable, Codable {
 
   /// Decades between the bound and what was measured at `point`, negative where the bound is broken.
   ///
-  /// Nil where nothing above rounding was measured: a bound says nothing about a zero.
+  /// Nil where rounding hides both, and for a zero, about which a bound says nothing.
   public func slack(_ point: Point) -> Double? {
-    guard point.isResolved else { return nil }
+    guard point.isResolved, point.logMeasured > -.infinity else { return nil }
     let decades = (point.logLimit - point.logMeasured) / log(10)
     return kind == .rate ? -decades : decades
   }
@@ -105,11 +105,20 @@ public struct Bound: Sendable, Hashable, Codable {
     }
   }
 
-  /// True with the slack of the sharpest point, false where broken, undecided without points.
+  /// The same bound at the points that satisfy `belongs`, and wherever it is broken.
+  public func restricted(to belongs: (Point) -> Bool) -> Bound {
+    var result = self
+    result.points = points.filter { belongs($0) || isBroken($0) }
+    return result
+  }
+
+  /// True with the slack of the sharpest point, false where broken; undecided where rounding hides
+  /// all that was measured and it was not 0 either.
   public var conclusion: Conclusion {
-    if points.isEmpty { return .undecided }
     if points.contains(where: isBroken) { return .isFalse }
-    return .isTrue(slack: sharpest?.slack)
+    if let sharpest { return .isTrue(slack: sharpest.slack) }
+    let isZero = !points.isEmpty && points.allSatisfy { $0.logMeasured == -.infinity }
+    return isZero ? .isTrue(slack: nil) : .undecided
   }
 
   /// The sharpest point, or the worst of the broken ones, in one line.

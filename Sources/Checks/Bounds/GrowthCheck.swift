@@ -89,7 +89,8 @@ struct MeanInterval {
 /// with every scale. Numbers: `exponent` with `exponentLower` and `exponentUpper`, `predicted`,
 /// `perStep` (the slope of the exponent against t), `growth` with `growthLower` and `growthUpper`
 /// (decades per step t at the smallest scale, mean over pairs and its 95% interval), the same two
-/// for what was measured (`measuredExponent...`, over all scales, and `measuredGrowth...`), and
+/// for what was measured (`measuredExponent...`, over the three smallest
+/// scales: beyond, P saturates, and `measuredGrowth...`), and
 /// `largestMeasuredExponent` between neighbouring scales.
 public struct GrowthCheck: Check {
   public let claim = Claim(
@@ -171,13 +172,14 @@ public struct GrowthCheck: Check {
     }
   }
 
-  /// The slopes against log e of what was measured at T, one for each curve, and the steepest part.
+  /// The slopes against log e of what was measured at T over the three smallest scales, one for each
+  /// curve, and the steepest part.
   private func measuredSlopes(_ record: GrowthRecord) -> (mean: [Double], largest: Double?) {
     let x = record.scales.map { log($0) }
     var (slopes, largest) = ([Double](), [Double]())
     for curve in record.curves {
       let y = curve.logMeasured.map { $0.last ?? .nan }
-      let finite = y.indices.filter { y[$0].isFinite }
+      let finite = y.indices.filter { $0 < 3 && y[$0].isFinite }
       guard finite.count >= 2 else { continue }
       slopes.append(fittedLine(finite.map { x[$0] }, finite.map { y[$0] }).slope)
       largest += zip(finite, finite.dropFirst()).map { (y[$1] - y[$0]) / (x[$1] - x[$0]) }

@@ -33,7 +33,7 @@ public struct ScaleThresholdCheck: Check {
     let reason =
       shown.map {
         "\(faults.isEmpty ? "true" : "false") in \(faults.isEmpty ? cases.count : faults.count) of "
-          + "\(cases.count) cases, closest to the limit at \($0.path): \($0.actual.precise) against "
+          + "\(cases.count) cases, \(faults.isEmpty ? "closest to the limit" : "worst") at \($0.path): \($0.actual.precise) against "
           + $0.reference.precise
       } ?? "no case"
     return CheckResult(

@@ -65,11 +65,15 @@ public struct BoundSection: ReportSection {
         "\(names[curve.claim] ?? curve.claim)\(curve.part.isEmpty ? "" : ", \(curve.part)")",
         Plot.Hue.cycled(number), x: curve.steps.map(Double.init), y: curve.slack)
     }
+    let all = own.flatMap(\.slack).filter { $0 > 0 } + [Verdict.vacuousSlack]
+    // Decades of decades need a logarithm themselves; a few do not.
+    let spread = (all.max() ?? 1) / (all.min() ?? 1)
     return Plot(
       title: "How loose each bound is along training",
       subtitle: "\(Plot.literal(run)); 6 decades and more say nothing",
       x: Plot.Axis("training step k", unit: "1"),
-      y: Plot.Axis("slack", unit: "decades", scale: .logarithmic), series: series,
+      y: Plot.Axis("slack", unit: "decades", scale: spread > 20 ? .logarithmic : .linear),
+      series: series,
       levels: [Plot.Level("vacuous from here", at: Verdict.vacuousSlack)])
   }
 
