@@ -245,16 +245,10 @@ public struct ConvergenceStudy: Sendable {
     let distances = try problem.squaredDistances(from: start)
     return horizons.flatMap { horizon in
       [StepRule.theory, .reference].map { stepRule in
-        let values = unroll(
-          GradientDescent(stepRule: stepRule), on: accurate, from: start, horizon: horizon
-        ).totals
-        return GradientDescentBoundCheck().run(
-          DescentRun(
-            label: "gradient descent T=\(horizon) step \(stepRule.name)", stepRule: stepRule.name,
-            isTheoryStep: stepRule == .theory,
-            coordinatesPerInstance: problem.coordinatesPerInstance,
-            smoothness: problem.smoothness, stepSizes: stepRule.stepSizes(for: problem),
-            squaredDistances: distances, values: values)
+        GradientDescentBoundCheck().run(
+          .gradientDescent(
+            "gradient descent T=\(horizon) step \(stepRule.name)", on: accurate,
+            distances: distances, stepRule: stepRule, horizon: horizon)
         ).replayed(by: command)
       }
     }

@@ -131,10 +131,7 @@ public struct GradientDescentBoundCheck: Check {
   private func faults(_ bound: GradientDescentBound, _ run: DescentRun) -> [Evidence] {
     (1...run.horizon).compactMap { t in
       let limit = bound.value(run, steps: t)
-      let error = ResidualRounding.run(
-        dimension: run.coordinatesPerInstance, step: t,
-        reach: run.weightedDistance.squareRoot())
-      let allowed = ResidualRounding.value(limit, residual: error)
+      let allowed = run.rounding(at: limit, step: t)
       guard !(run.values[t] <= limit + allowed) else { return nil }
       return Evidence(
         "\(bound.rawValue)/t=\(t)", actual: run.values[t], reference: limit, allowed: allowed)
@@ -142,14 +139,14 @@ public struct GradientDescentBoundCheck: Check {
   }
 
   public var mutants: [Mutant<DescentRun>] {
-    let clean = Self.worstQuadratic(horizon: 20, step: 1)
+    let clean = DescentRun.worstQuadratic(horizon: 20, step: 1)
     var scaled = clean
     scaled.values = clean.values.map { 1.02 * $0 }
     var narrow = clean
     narrow.squaredDistances = [0.97]
-    var huber = Self.huber(horizon: 20)
+    var huber = DescentRun.huber(horizon: 20)
     huber.isQuadratic = true
-    var late = Self.huber(horizon: 20)
+    var late = DescentRun.huber(horizon: 20)
     late.values[20] = late.values[19]
     return [
       Mutant("values 2% too high where the bound is attained", size: 0.02, scaled),
@@ -158,23 +155,26 @@ public struct GradientDescentBoundCheck: Check {
       Mutant("a step is lost", size: 0.05, late),
       Mutant(
         "step 2.1/β", size: 0.05, expected: .premiseFails,
-        Self.mode(curvature: 1, horizon: 60, step: 2.1)),
+        DescentRun.mode(curvature: 1, horizon: 60, step: 2.1)),
     ]
   }
 
   public var cleanCases: [CleanCase<DescentRun>] {
     [
-      CleanCase("worst quadratic, 20 steps of 1/β", Self.worstQuadratic(horizon: 20, step: 1)),
-      CleanCase("worst quadratic, one step", Self.worstQuadratic(horizon: 1, step: 1)),
       CleanCase(
-        "worst quadratic, steps 0.9999/β", Self.worstQuadratic(horizon: 100, step: 0.9999)),
-      CleanCase("worst Huber function", Self.huber(horizon: 20)),
-      CleanCase("best conditioned", Self.mode(curvature: 1, horizon: 5, step: 1)),
+        "worst quadratic, 20 steps of 1/β", DescentRun.worstQuadratic(horizon: 20, step: 1)),
+      CleanCase("worst quadratic, one step", DescentRun.worstQuadratic(horizon: 1, step: 1)),
+      CleanCase(
+        "worst quadratic, steps 0.9999/β", DescentRun.worstQuadratic(horizon: 100, step: 0.9999)),
+      CleanCase("worst Huber function", DescentRun.huber(horizon: 20)),
+      CleanCase("best conditioned", DescentRun.mode(curvature: 1, horizon: 5, step: 1)),
     ]
   }
+}
 
+extension DescentRun {
   /// f = ½ λ x² in the class β = 1 from x = 1 with step h: exactly ½ λ (1 - hλ)^{2t}.
-  private static func mode(curvature: Double, horizon: Int, step: Double) -> DescentRun {
+  static func mode(curvature: Double, horizon: Int, step: Double) -> DescentRun {
     DescentRun(
       label: "mode of curvature \(curvature), step \(step)/β", stepRule: "\(step)/β",
       isTheoryStep: step == 1, coordinatesPerInstance: 2, smoothness: [1], stepSizes: [step],
@@ -182,7 +182,7 @@ public struct GradientDescentBoundCheck: Check {
       values: (0...horizon).map { curvature / 2 * pow(1 - step * curvature, Double(2 * $0)) })
   }
 
-  private static func worstQuadratic(horizon: Int, step: Double) -> DescentRun {
+  static func worstQuadratic(horizon: Int, step: Double) -> DescentRun {
     mode(curvature: 1 / (step * Double(2 * horizon + 1)), horizon: horizon, step: step)
   }
 
@@ -190,7 +190,7 @@ public struct GradientDescentBoundCheck: Check {
   ///
   /// With τ = 1 / (2T + 1), f = τ |x| - τ²/2 beyond τ; every step moves by τ, and
   /// f(x_T) = 1 / (4T + 2).
-  private static func huber(horizon: Int) -> DescentRun {
+  static func huber(horizon: Int) -> DescentRun {
     let tau = 1 / Double(2 * horizon + 1)
     return DescentRun(
       label: "Huber function, worst for T=\(horizon)", stepRule: "1/β", isTheoryStep: true,

@@ -99,3 +99,18 @@ public struct LossAlignmentCheck: Check {
     ]
   }
 }
+
+extension TrainingRecord {
+  /// F(X_T^k) beside (β/T) ‖X_0 - X*‖², for every k.
+  public var alignmentBound: Bound {
+    let unit = largestSmoothness * squaredDistance / Double(max(1, horizon))
+    let allowed = log(rounding(at: unit))
+    return Bound(
+      "(β/T) ‖X_0 - X*‖²", .value, source: "paper A", premises: settingPremises,
+      points: losses.indices.map { k in
+        Bound.Point(
+          "k=\(k)", index: k, logLimit: log(unit), logMeasured: log(losses[k]),
+          logAllowed: allowed)
+      })
+  }
+}

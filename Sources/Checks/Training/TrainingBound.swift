@@ -44,6 +44,26 @@ public struct TrainingBound: Sendable, Hashable {
 
   /// log(-log q), finite where 1 - q underflows.
   public var logDecay: Double { logRate < -40 ? logRate : log(-logContraction) }
+
+  /// The rates log(F(W^0)/F(W^k)) / k of `record` beside -log q, for every k.
+  ///
+  /// Without points where the bound is trivial, or has no meaning.
+  public func bound(_ record: TrainingRecord, premises: [Premise]) -> Bound {
+    let losses = record.losses
+    let steps = isTrivial || !isMeaningful ? [] : Array(losses.indices.dropFirst())
+    return Bound(
+      "Theorem 4.3", .rate, source: "paper A, Theorem 4.3; δ₃ derived, C_l a posteriori",
+      premises: premises,
+      points: steps.map { k in
+        // The relative rounding of both losses, on the scale of the rate.
+        let rounding =
+          record.rounding(at: losses[0]) / losses[0] + record.rounding(at: losses[k]) / losses[k]
+        return Bound.Point(
+          "k=\(k)", index: k, logLimit: logDecay,
+          logMeasured: log(max(0, log(losses[0] / losses[k]) / Double(k))),
+          logAllowed: log(rounding / Double(k)))
+      })
+  }
 }
 
 /// How the bound and the first step of training scale when the data do, Y → c Y from X_0 = 0.
@@ -83,20 +103,21 @@ public struct RateScaling: Sendable, Hashable {
       samples.allSatisfy { $0.scale > 0 && $0.firstRelativeDecrease > 0 },
       "a scale or a decrease is not positive")
     let x = samples.map { log10($0.scale) }
-    let bound = Self.line(x, samples.map(\.log10Rate))
-    let decrease = Self.line(x, samples.map { log10($0.firstRelativeDecrease) })
+    let bound = fittedLine(x, samples.map(\.log10Rate))
+    let decrease = fittedLine(x, samples.map { log10($0.firstRelativeDecrease) })
     boundSlope = bound.slope
     decreaseSlope = decrease.slope
     let difference = decrease.slope - bound.slope
     crossing =
       difference > 0 ? pow(10, (bound.intercept - decrease.intercept) / difference) : nil
   }
+}
 
-  private static func line(_ x: [Double], _ y: [Double]) -> (slope: Double, intercept: Double) {
-    let n = Double(x.count)
-    let (meanX, meanY) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
-    let square = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
-    let slope = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / square
-    return (slope, meanY - slope * meanX)
-  }
+/// The line through the points (x, y) by least squares; at least two different x.
+func fittedLine(_ x: [Double], _ y: [Double]) -> (slope: Double, intercept: Double) {
+  let n = Double(x.count)
+  let (meanX, meanY) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
+  let square = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+  let slope = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / square
+  return (slope, meanY - slope * meanX)
 }

@@ -315,8 +315,8 @@ public struct PowerStudy: Sendable {
   private static func place(of id: String) -> String {
     switch id {
     case "I1", "I2", "I3", "I4": "initialisation"
-    case "T3", "T4", "D3": "trainer"
-    case "D1", "D2": "descent step"
+    case "T1", "T2", "T2g", "T3", "T4", "T7", "D3": "trainer"
+    case "D1", "D2", "D2L": "descent step"
     case "F": "problem"
     case "PROX": "prox"
     case "S5", "S6": "scheme"
