@@ -109,6 +109,9 @@ public struct TangentKernelCheck: Check {
   /// What 1e-12 of the largest entry means for every identity.
   static let relative = 1e-12
 
+  /// The error, relative to λ_max, up to which an eigenvalue by Lanczos can be compared so.
+  public static let resolved = 2e-13
+
   public func run(_ subject: Subject) -> CheckResult {
     var result = CheckResult(
       claim: claim, subject: subject.label, verdict: .inconclusive, reason: "",

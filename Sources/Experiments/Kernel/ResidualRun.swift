@@ -1,0 +1,115 @@
+import Catalog
+import Checks
+import Engine
+import Optimization
+
+/// A training run for as long as its residual r_T is wanted, and its first step at several η.
+struct ResidualRun {
+  let problem: LeastSquares
+  let rule: CoordMathDNN
+  private let objective: any MetaObjective
+  /// ∇F(W^0).
+  let gradient: Parameters
+
+  init(_ setting: TrainingSetting, on problem: LeastSquares, threads: Int = 1) throws {
+    self.problem = problem
+    var rule = try setting.rule()
+    rule.threads = threads
+    self.rule = rule
+    objective = try rule.metaObjective(
+      on: problem, from: Vector(zeros: problem.dimension), horizon: setting.horizon, loss: .last)
+    var gradient = rule.parameters.zeros
+    _ = objective.evaluate(rule.parameters, gradient: &gradient)
+    self.gradient = gradient
+  }
+
+  /// r_T at `weights`; NaN in every entry where the unrolled run breaks off.
+  func residual(at weights: Parameters) -> Vector {
+    let run = objective.unroll(weights)
+    guard case .horizonReached = run.stop, let end = run.iterates.last else {
+      return Vector([Double](repeating: .nan, count: problem.matrix.rows))
+    }
+    return problem.residual(at: end)
+  }
+
+  /// The rounding to expect in r_T at W^0: ten times what separates two ways of forming gradients.
+  ///
+  /// A x - c and Mᵀ(M x - y) round independently, so that their distance is of the size of the
+  /// error itself; the worst-case bound would be larger by a factor of order d.
+  func rounding(horizon: Int) -> Double {
+    let ends = [LeastSquares.GradientForm.gram, .residual].map { form in
+      var twin = problem
+      twin.gradientForm = form
+      let run = unroll(
+        GradientDescent(stepRule: rule.stepRule), on: twin,
+        from: Vector(zeros: problem.dimension), horizon: horizon, recordingIterates: true)
+      return problem.residual(at: run.iterates[run.iterates.count - 1])
+    }
+    return 10 * max((ends[0] - ends[1]).norm, .ulpOfOne * ends[0].norm)
+  }
+
+  /// r_T after one step of η = `largest`/16, /64, /256 and /1024.
+  func firstSteps(below largest: Double) -> [TangentKernelCheck.Subject.FirstStep] {
+    [16.0, 64, 256, 1024].map { divisor in
+      let step = largest / divisor
+      return .init(
+        stepSize: step, residual: residual(at: rule.parameters.moved(-step, gradient)))
+    }
+  }
+
+  /// Trains with step size `stepSize` and hands over (k, r_T^k) at the `recorded` k, in order.
+  ///
+  /// Stops early where a loss or a weight is no longer finite.
+  func train(stepSize: Double, recorded: [Int], _ body: (Int, Vector) -> Void) {
+    let plan = MetaTraining(optimizer: .sgd, stepSize: stepSize, stepsPerEpoch: recorded.last ?? 0)
+    var state = plan.initialState(rule.parameters)
+    var memory = MetaTraining.Memory(for: rule.parameters)
+    let wanted = Set(recorded)
+    while !state.isFinished(plan) {
+      plan.advance(&state, objective, memory: &memory)
+      if case .nonFinite = state.stop { return }
+      if wanted.contains(state.losses.count) {
+        body(state.losses.count, residual(at: state.parameters))
+      }
+    }
+  }
+
+  /// The losses of `steps` training steps and of the weights after them, cut off at the first rise.
+  ///
+  /// A rise counts beyond 1e-12 of the loss: what is left at a plateau is rounding.
+  func descent(stepSize: Double, steps: Int) -> (isDescending: Bool, first: Double, last: Double) {
+    let plan = MetaTraining(optimizer: .sgd, stepSize: stepSize, stepsPerEpoch: steps + 1)
+    var state = plan.initialState(rule.parameters)
+    var memory = MetaTraining.Memory(for: rule.parameters)
+    while !state.isFinished(plan) {
+      plan.advance(&state, objective, memory: &memory)
+      let losses = state.losses
+      if case .nonFinite = state.stop { return (false, losses[0], .nan) }
+      if losses.count > 1, !(losses[losses.count - 1] <= losses[losses.count - 2] * (1 + 1e-12)) {
+        return (false, losses[0], losses[losses.count - 1])
+      }
+    }
+    return (true, state.losses[0], state.losses[state.losses.count - 1])
+  }
+}
+
+extension Parameters {
+  /// All weights in one vector, in their order.
+  var flat: Vector { Vector(tensors.flatMap(\.elements)) }
+
+  /// These weights with entries drawn anew, standard normal.
+  func random(using rng: inout SplitMix64) -> Parameters {
+    var result = self
+    for i in result.tensors.indices {
+      result.tensors[i].elements = rng.normals(result.tensors[i].elements.count)
+    }
+    return result
+  }
+}
+
+/// Training steps to look at: all up to 20, then about twelve per octave, and the last.
+func lazySteps(to last: Int) -> [Int] {
+  var steps = Array(1...max(1, min(20, last)))
+  while let k = steps.last, k < last { steps.append(min(last, k + max(1, k / 16))) }
+  return steps
+}
