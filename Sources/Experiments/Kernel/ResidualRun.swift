@@ -107,9 +107,9 @@ extension Parameters {
   }
 }
 
-/// Training steps to look at: all up to 20, then about twelve per octave, and the last.
+/// Training steps to look at: all up to 10, then about six per octave, and the last.
 func lazySteps(to last: Int) -> [Int] {
-  var steps = Array(1...max(1, min(20, last)))
-  while let k = steps.last, k < last { steps.append(min(last, k + max(1, k / 16))) }
+  var steps = Array(1...max(1, min(10, last)))
+  while let k = steps.last, k < last { steps.append(min(last, k + max(1, k / 8))) }
   return steps
 }

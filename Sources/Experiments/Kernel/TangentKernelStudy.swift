@@ -1,6 +1,6 @@
 import Catalog
 import Checks
-import Engine
+public import Engine
 import Foundation
 import Optimization
 import Storage
@@ -26,7 +26,7 @@ public struct TangentKernelStudy: Sendable {
   /// What to do.
   public var parts: Set<Part>
   /// K, training steps of a run beside its linearisation.
-  public var lazySteps = 400
+  public var lazySteps = 200
   /// Shares of 2/λ_max at which such runs are trained.
   public var shares = [1.0, 0.1, 0.01]
 
@@ -89,7 +89,7 @@ public struct TangentKernelStudy: Sendable {
       settings.reversed(), threads: threads,
       {
         defer { meter.add(1) }
-        return try SmallKernel($0).results(shares: shares, steps: lazySteps)
+        return try SmallKernel($0).results(shares: shares, steps: min(lazySteps, $0.steps))
       }
     ).reversed() { all.append(part) }
     return all
