@@ -23,11 +23,13 @@ import Testing
 
   /// Eigenvalues spread over decades, clustered, alternating in sign, and with ghosts to be feared.
   static let spectra: [[Double]] = [
-    (0..<60).map { pow(0.7, Double($0)) },
-    (0..<60).map { $0 < 20 ? 1 + 1e-6 * Double($0) : 0.01 * Double($0) },
-    (0..<60).map { ($0.isMultiple(of: 2) ? 1 : -1) * Double($0 + 1) },
-    [1e6] + (0..<59).map { 1 + Double($0) / 59 },
+    indices.map { pow(0.7, $0) },
+    indices.map { (k: Double) -> Double in k < 20 ? 1 + 1e-6 * k : 0.01 * k },
+    indices.map { (k: Double) -> Double in pow(-1, k) * (k + 1) },
+    indices.map { (k: Double) -> Double in k == 0 ? 1e6 : 1 + k / 60 },
   ]
+
+  private static let indices = (0..<60).map(Double.init)
 
   @Test("all of a spectrum in n steps", arguments: spectra.indices, [UInt64(1), 2])
   func wholeSpectrum(_ index: Int, seed: UInt64) throws {

@@ -74,22 +74,30 @@ struct ResidualRun {
     }
   }
 
-  /// The losses of `steps` training steps and of the weights after them, cut off at the first rise.
+  /// Whether training with `stepSize` is stable: the loss never rises, ends below gradient descent's,
+  /// and still moves in the second half of the run.
   ///
-  /// A rise counts beyond 1e-12 of the loss: what is left at a plateau is rounding.
-  func descent(stepSize: Double, steps: Int) -> (isDescending: Bool, first: Double, last: Double) {
+  /// A huge step saturates the network at once: the loss then stands still, possibly far below gradient
+  /// descent's, and only looks stable. A rise, or a move, counts beyond 1e-12 of the loss.
+  func stability(stepSize: Double, steps: Int) -> Stability {
     let plan = MetaTraining(optimizer: .sgd, stepSize: stepSize, stepsPerEpoch: steps + 1)
     var state = plan.initialState(rule.parameters)
     var memory = MetaTraining.Memory(for: rule.parameters)
     while !state.isFinished(plan) {
       plan.advance(&state, objective, memory: &memory)
-      let losses = state.losses
-      if case .nonFinite = state.stop { return (false, losses[0], .nan) }
-      if losses.count > 1, !(losses[losses.count - 1] <= losses[losses.count - 2] * (1 + 1e-12)) {
-        return (false, losses[0], losses[losses.count - 1])
+      if case .nonFinite = state.stop { return .unstable }
+      let last = state.losses.suffix(2)
+      if let before = last.first, let now = last.last, !(now <= before * (1 + 1e-12)) {
+        return .unstable
       }
     }
-    return (true, state.losses[0], state.losses[state.losses.count - 1])
+    let (losses, end) = (state.losses, state.losses[steps])
+    return end < losses[0] && end < losses[steps / 2] * (1 - 1e-12) ? .stable : .saturated
+  }
+
+  /// What became of the loss of a run.
+  enum Stability {
+    case stable, saturated, unstable
   }
 }
 

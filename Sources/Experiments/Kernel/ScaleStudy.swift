@@ -43,15 +43,23 @@ struct ScaleStudy: Sendable {
           label: label, depth: setting.widths.count + 1,
           samples: zip(scales, own).map { .init(scale: $0, largest: $1.0) }, isInitial: true))
       let samples = own.map(\.1.sample)
-      let critical = CriticalStepCheck().run(
-        .init(label: label, depth: setting.widths.count + 1, samples: samples))
-      results.checks += [scaling, critical].map { $0.replayed(by: setting.command) }
+      // Over all e, and over those of the published runs.
+      let slopes = [1.0, 10].map { least in
+        CriticalStepCheck().run(
+          .init(
+            label: label.replacing("e from 1 ", with: "e from \(Int(least)) "),
+            depth: setting.widths.count + 1, samples: samples.filter { $0.scale >= least }))
+      }
+      results.checks += ([scaling] + slopes).map { $0.replayed(by: setting.command) }
       results.critical.append(
         CriticalSteps(
           initialization: setting.initialization.name, horizon: setting.horizon, steps: steps,
           samples: samples, islands: own.map(\.1.islands),
-          slope: critical.numbers["slope"] ?? .nan, slopeLow: critical.numbers["slopeLow"] ?? .nan,
-          slopeHigh: critical.numbers["slopeHigh"] ?? .nan))
+          slopes: zip([1.0, 10], slopes).map { least, check in
+            CriticalSteps.Slope(
+              from: least, value: check.numbers["slope"] ?? .nan,
+              low: check.numbers["slopeLow"] ?? .nan, high: check.numbers["slopeHigh"] ?? .nan)
+          }))
     }
     return results
   }
@@ -63,30 +71,30 @@ struct ScaleStudy: Sendable {
 
   /// Upwards on a log grid to the first unstable η, then bisection to a 32nd of a decade.
   ///
-  /// Stable: the loss never rises over the run and ends below that of gradient descent. Larger steps
-  /// that look stable again, saturated at once, are kept apart.
+  /// Larger steps that look stable again, most of them saturated at once, are kept apart.
   private func search(
     _ setting: TrainingSetting, on problem: LeastSquares, around critical: Double
   ) throws -> Found {
     let run = try ResidualRun(setting, on: problem)
-    func isStable(_ exponent: Double) -> Bool {
-      let end = run.descent(stepSize: critical * pow(10, exponent), steps: steps)
-      return end.isDescending && end.last < end.first
+    func stability(_ exponent: Double) -> ResidualRun.Stability {
+      run.stability(stepSize: critical * pow(10, exponent), steps: steps)
     }
     let count = Int(((reach.upperBound - reach.lowerBound) * density).rounded())
     let grid = (0...count).map { reach.lowerBound + Double($0) / density }
-    let stable = grid.map(isStable)
-    let firstBad = stable.firstIndex(of: false)
+    let outcomes = grid.map(stability)
+    let firstBad = outcomes.firstIndex { $0 != .stable }
     let end = firstBad ?? grid.count
     var low = end > 0 ? grid[end - 1] : nil
     var high = firstBad.map { grid[$0] }
     while let a = low, let b = high, b - a > 1.0 / 32 + 1e-9 {
-      if isStable((a + b) / 2) { low = (a + b) / 2 } else { high = (a + b) / 2 }
+      if stability((a + b) / 2) == .stable { low = (a + b) / 2 } else { high = (a + b) / 2 }
     }
     return Found(
       sample: .init(
         scale: setting.scale, critical: critical, stable: low.map { critical * pow(10, $0) } ?? 0,
         unstable: high.map { critical * pow(10, $0) }),
-      islands: grid.indices.filter { $0 > end && stable[$0] }.map { critical * pow(10, grid[$0]) })
+      islands: grid.indices.filter { $0 >= end && outcomes[$0] != .unstable }.map {
+        critical * pow(10, grid[$0])
+      })
   }
 }

@@ -109,14 +109,23 @@ public struct CriticalSteps: Sendable, Hashable, Codable {
   public var steps: Int
   /// One sample per e.
   public var samples: [CriticalStepCheck.Subject.Sample]
-  /// For each e, the step sizes above the first unstable one whose loss never rose: saturated at once.
+  /// For each e, the step sizes above the first unstable one whose loss never rose, or stood still:
+  /// mostly saturated at once.
   public var islands: [[Double]]
-  /// The slope of log η_max against log e with its 95 % interval.
-  public var slope: Double
-  /// The lower end of the slope's interval.
-  public var slopeLow: Double
-  /// The upper end of the slope's interval.
-  public var slopeHigh: Double
+  /// Slopes of log η_max against log e, over all e and from a least one on.
+  public var slopes: [Slope]
+
+  /// A slope with its 95 % interval.
+  public struct Slope: Sendable, Hashable, Codable {
+    /// The least e that counts.
+    public var from: Double
+    /// The slope.
+    public var value: Double
+    /// The lower end of its interval.
+    public var low: Double
+    /// The upper end of its interval.
+    public var high: Double
+  }
 }
 
 /// 2/λ_max at one depth over T.

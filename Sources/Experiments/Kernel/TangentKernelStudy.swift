@@ -28,7 +28,7 @@ public struct TangentKernelStudy: Sendable {
   /// K, training steps of a run beside its linearisation.
   public var lazySteps = 200
   /// Shares of 2/λ_max at which such runs are trained.
-  public var shares = [1.0, 0.1, 0.01]
+  public var shares = [0.5, 0.1, 0.01]
 
   /// A study of all parts unless told otherwise.
   public init(threads: Int = Parallel.coreCount, parts: Set<Part> = Set(Part.allCases)) {

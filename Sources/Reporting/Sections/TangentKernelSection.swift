@@ -175,17 +175,20 @@ extension TangentKernelSection {
 
   private func criticalText(_ results: TangentKernelResults) -> String {
     Markdown.list(
-      results.critical.map {
-        "\($0.initialization), T = \($0.horizon), \($0.steps) training steps: 2/λ_max falls as e^−4, exactly; "
-          + "the largest stable η as e to the power \(Number.fixed($0.slope, decimals: 3)) (95 %: "
-          + "\(Number.fixed($0.slopeLow, decimals: 3)) to \(Number.fixed($0.slopeHigh, decimals: 3)))."
+      results.critical.flatMap { own in
+        own.slopes.map { slope in
+          "\(own.initialization), T = \(own.horizon), \(own.steps) training steps, e from "
+            + "\(Number.short(slope.from)): 2/λ_max falls as e^−4, exactly; the largest stable η as e to the "
+            + "power \(Number.fixed(slope.value, decimals: 3)) (95 %: \(Number.fixed(slope.low, decimals: 3)) "
+            + "to \(Number.fixed(slope.high, decimals: 3)))."
+        }
       })
   }
 
   private func critical(_ results: TangentKernelResults) -> Markdown.Table {
     var table = Markdown.Table([
       ("Drawn", .left), ("e", .right), ("2/λ_max", .right), ("Stable up to", .right),
-      ("Unstable at", .right), ("over 2/λ_max", .right), ("Stable again above", .left),
+      ("Unstable at", .right), ("over 2/λ_max", .right), ("Looks stable again at", .left),
     ])
     for own in results.critical {
       for (sample, islands) in zip(own.samples, own.islands) {
@@ -197,7 +200,7 @@ extension TangentKernelSection {
           Number.significant(sample.largestStable / sample.critical, digits: 3),
           islands.isEmpty
             ? ""
-            : "saturated: \(islands.map { Number.scientific($0, digits: 1) }.joined(separator: ", "))",
+            : "\(islands.prefix(3).map { Number.scientific($0, digits: 1) }.joined(separator: ", "))\(islands.count > 3 ? " …" : "")",
         ])
       }
     }
