@@ -63,12 +63,13 @@ import Testing
     }
   }
 
-  @Test("rank-deficient: stops one step after the rank", arguments: [1, 2, 5, 17])
+  @Test("rank-deficient: stops right after the rank", arguments: [1, 2, 5, 17])
   func rankDeficient(rank: Int) throws {
     let values = (0..<50).map { $0 < rank ? 1 + Double($0) : 0 }
     let found = try Self.run(Self.matrix(values, seed: 11), steps: 50)
-    #expect(found.isInvariant && found.values.count == rank + 1)
-    #expect(found.values.count { $0 > 1e-12 * found.values[0] } == rank)
+    // The rounded matrix has a cluster about 0 in place of zeros, which may show more than once.
+    #expect(found.isInvariant && (rank + 1...rank + 3).contains(found.values.count))
+    #expect(found.values.count { abs($0) > 50 * .ulpOfOne * found.values[0] } == rank)
   }
 
   /// A start has one component in every eigenspace, so a multiple eigenvalue shows once.
