@@ -79,9 +79,10 @@ extension TangentKernelSection {
       let (x, hue) = (own.samples.map(\.scale), Plot.Hue.cycled(index))
       let bracketed = own.samples.filter { $0.stable > 0 }
       return [
-        .dashed("2/λ_{max}, \(own.initialization)", hue, x: x, y: own.samples.map(\.critical)),
+        .dashed(
+          "2/λ_{max}, \(short(own.initialization))", hue, x: x, y: own.samples.map(\.critical)),
         .points(
-          "largest stable η, \(own.initialization)", hue, x: bracketed.map(\.scale),
+          "stable η, \(short(own.initialization))", hue, x: bracketed.map(\.scale),
           y: bracketed.map(\.largestStable)),
       ]
     }
@@ -99,13 +100,12 @@ extension TangentKernelSection {
     let rows = results.kernels.filter { $0.scale == 50 }
     guard !rows.isEmpty else { return nil }
     let series = rows.enumerated().flatMap { index, row -> [Plot.Series] in
-      let floor = 1e-18
-      let values = row.leading.map { $0 / (row.leading.first ?? 1) }.prefix { $0 > floor }
+      let values = row.leading.prefix(row.rank).map { $0 / (row.leading.first ?? 1) }
       let x = values.indices.map { Double($0 + 1) }
-      let label = "Nb = \(row.order), T = \(row.horizon), \(row.initialization)"
+      let label = "Nb = \(row.order), T = \(row.horizon), \(short(row.initialization))"
       let hue = Plot.Hue.cycled(index)
       return [
-        .line(label, hue, x: x, y: Array(values)), .points(label, hue, x: x, y: Array(values)),
+        .line(label, hue, x: x, y: values), .points(label, hue, x: x, y: values),
       ]
     }
     return NamedPlot(
@@ -115,6 +115,11 @@ extension TangentKernelSection {
         x: Plot.Axis("index i", unit: "1"),
         y: Plot.Axis("λ_i / λ_1", unit: "1", scale: .logarithmic), series: series))
   }
+}
+
+/// The first word of how the layers are drawn: legends have little room.
+private func short(_ initialization: String) -> String {
+  String(initialization.prefix { $0 != "," })
 }
 
 // MARK: - Tables
