@@ -1,4 +1,4 @@
-public import Checks
+import Checks
 import Foundation
 import Storage
 
