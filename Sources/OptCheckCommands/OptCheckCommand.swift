@@ -120,7 +120,8 @@ struct Root: AsyncParsableCommand {
       """,
     subcommands: [
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
-      VerifyCommand.self, ExplainCommand.self, PowerCommand.self, BenchCommand.self,
+      VerifyCommand.self, ExplainCommand.self, PowerCommand.self, RatesCommand.self,
+      BenchCommand.self,
       ListCommand.self,
     ])
 
