@@ -120,9 +120,8 @@ struct Root: AsyncParsableCommand {
       """,
     subcommands: [
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
-      VerifyCommand.self, ExplainCommand.self, PowerCommand.self, ExperimentCommand.self,
-      BenchCommand.self,
-      ListCommand.self,
+      ExperimentCommand.self, VerifyCommand.self, ExplainCommand.self, PowerCommand.self,
+      RatesCommand.self, BenchCommand.self, ListCommand.self,
     ])
 
   @Flag(help: "Print version, commit, toolchain, BLAS and format versions.")

@@ -87,7 +87,7 @@ extension RateTests {
     #expect(regime { $0 < 900 ? 1 : .infinity } == .diverging)
     #expect(regime { 2 + sin($0) } == .oscillating)
     #expect(regime { exp(-0.01 * $0) * (2 + sin($0 / 5)) } == .oscillating)
-    #expect(regime { $0 < 300 ? exp(-0.03 * $0) : exp(-9 - 1e-3 * ($0 - 300)) } == .piecewise)
+    #expect(regime { $0 < 300 ? exp(-0.03 * $0) : exp(-9 - 1e-3 * ($0 - 300)) } == .twoPhase)
     #expect(RateAnalysis([1, 0.5, 0.25]).regime == .tooShort)
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A shape that log F_k may follow, with its parameters; the rate or exponent comes last.
-enum CurveModel: CaseIterable {
+enum CurveModel: Hashable {
   /// c.
   case flat
   /// c - λ k.
@@ -10,14 +10,35 @@ enum CurveModel: CaseIterable {
   case floor
   /// c - p log (k + e^s); parameters c, s, p.
   case power
+  /// Two lines that meet at κ: c - λ₁ min(k, κ) - λ₂ max(k - κ, 0); parameters c, κ, λ₁, λ₂.
+  case broken
+  /// A line with `harmonics` of a periodic part; parameters c, ω, b₁, c₁, b₂, ... and λ.
+  case wave(harmonics: Int)
 
-  /// The value at step `k`.
-  func value(_ a: [Double], _ k: Double) -> Double {
+  /// The shapes without a period, from plain to rich.
+  static let smooth: [CurveModel] = [.flat, .line, .floor, .power, .broken]
+
+  /// The values at the steps `k`.
+  func values(_ a: [Double], _ k: [Double]) -> [Double] {
     switch self {
-    case .flat: a[0]
-    case .line: a[0] - a[1] * k
-    case .floor: a[0] + Self.softplus(a[1] - a[2] * k - a[0])
-    case .power: a[0] - a[2] * log(k + exp(a[1]))
+    case .flat: return k.map { _ in a[0] }
+    case .line: return k.map { a[0] - a[1] * $0 }
+    case .floor: return k.map { a[0] + Self.softplus(a[1] - a[2] * $0 - a[0]) }
+    case .power:
+      let shift = exp(a[1])
+      return k.map { a[0] - a[2] * log($0 + shift) }
+    case .broken: return k.map { a[0] - a[2] * min($0, a[1]) - a[3] * max($0 - a[1], 0) }
+    case .wave(let harmonics):
+      let rate = a[a.count - 1]
+      return k.map { step in
+        let (c, s) = (cos(a[1] * step), sin(a[1] * step))
+        var (re, im, sum) = (1.0, 0.0, a[0] - rate * step)
+        for j in 0..<harmonics {
+          (re, im) = (re * c - im * s, re * s + im * c)
+          sum += a[2 + 2 * j] * re + a[3 + 2 * j] * im
+        }
+        return sum
+      }
     }
   }
 
@@ -33,15 +54,35 @@ enum CurveModel: CaseIterable {
     case .power:
       let shift = exp(a[1])
       return [ones, k.map { -a[2] * shift / ($0 + shift) }, k.map { -log($0 + shift) }]
+    case .broken:
+      return [
+        ones, k.map { $0 > a[1] ? a[3] - a[2] : 0 }, k.map { -min($0, a[1]) },
+        k.map { -max($0 - a[1], 0) },
+      ]
+    case .wave(let harmonics):
+      var parts = [[Double]](repeating: [], count: 2 * harmonics)
+      var slope = [Double](repeating: 0, count: k.count)
+      for (t, step) in k.enumerated() {
+        let (c, s) = (cos(a[1] * step), sin(a[1] * step))
+        var (re, im) = (1.0, 0.0)
+        for j in 0..<harmonics {
+          (re, im) = (re * c - im * s, re * s + im * c)
+          parts[2 * j].append(re)
+          parts[2 * j + 1].append(im)
+          slope[t] += step * Double(j + 1) * (a[3 + 2 * j] * re - a[2 + 2 * j] * im)
+        }
+      }
+      return [ones, slope] + parts + [k.map { -$0 }]
     }
   }
 
-  /// Where to start for the series `y` at `k`.
-  func starts(_ k: [Double], _ y: [Double]) -> [[Double]] {
+  /// Where to start for the series `y` at `k`; a wave starts at `frequency`.
+  func starts(_ k: [Double], _ y: [Double], frequency: Double? = nil) -> [[Double]] {
     let n = y.count
     switch self {
     case .flat: return [[y.reduce(0, +) / Double(n)]]
-    case .line: return [[y[0], (y[0] - y[n - 1]) / max(1, k[n - 1] - k[0])]]
+    case .line:
+      return [AutoregressiveFit.leastSquares(columns([], k), y)].compactMap { $0 }
     case .floor:
       let tail = y.suffix(max(1, n / 10))
       let floor = tail.reduce(0, +) / Double(tail.count)
@@ -52,7 +93,7 @@ enum CurveModel: CaseIterable {
             CurveModel.line.columns([], Array(k[..<end])), Array(y[..<end])),
           line[1] > 0
         else { return nil }
-        return [floor, line[0], line[1]]
+        return [min(floor, line[0] - line[1] * k[n - 1] / 2), line[0], line[1]]
       }
     case .power:
       return [1e-3, 0.02, 0.2, 1].compactMap { part in
@@ -60,76 +101,28 @@ enum CurveModel: CaseIterable {
         let columns = [[Double](repeating: 1, count: n), k.map { -log($0 + shift) }]
         return AutoregressiveFit.leastSquares(columns, y).map { [$0[0], log(shift), $0[1]] }
       }
+    case .broken:
+      // Of a grid of corners the best three.
+      let ones = [Double](repeating: 1, count: n)
+      let trials = (1..<20).compactMap { part -> (Double, [Double])? in
+        let corner = k[0] + (k[n - 1] - k[0]) * Double(part) / 20 + 0.5
+        let columns = [ones, k.map { -min($0, corner) }, k.map { -max($0 - corner, 0) }]
+        guard let a = AutoregressiveFit.leastSquares(columns, y) else { return nil }
+        let start = [a[0], corner, a[1], a[2]]
+        let square = zip(values(start, k), y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        return (square, start)
+      }
+      return trials.sorted { $0.0 < $1.0 }.prefix(3).map(\.1)
+    case .wave(let harmonics):
+      guard let frequency else { return [] }
+      let amplitudes = [Double](repeating: 0, count: 2 * harmonics)
+      var fixed = columns([0, frequency] + amplitudes + [0], k)
+      fixed.remove(at: 1)
+      return [AutoregressiveFit.leastSquares(fixed, y)].compactMap { $0 }.map {
+        [$0[0], frequency] + $0.dropFirst()
+      }
     }
   }
 
   private static func softplus(_ u: Double) -> Double { max(u, 0) + log1p(exp(-abs(u))) }
-}
-
-/// A ``CurveModel`` fitted to a series with AR(1) errors.
-struct CurveFit {
-  var model: CurveModel
-  /// The parameters of least squares.
-  var parameters: [Double]
-  /// Series minus curve.
-  var residuals: [Double]
-  /// The fit of the residuals by the derivatives: corrections with their distribution.
-  var fit: AutoregressiveFit
-
-  /// Gauss-Newton with halved steps from every start, then the errors' correlation; nil if no start
-  /// leads anywhere.
-  init?(_ model: CurveModel, steps k: [Double], logs y: [Double], floor: Double) {
-    // Every tenth point or so is enough to tell which start leads where.
-    let stride = max(1, y.count / 400)
-    let (coarseK, coarseY) = (Self.thinned(k, stride), Self.thinned(y, stride))
-    let ends = model.starts(coarseK, coarseY).map { Self.descend(model, $0, coarseK, coarseY) }
-    guard let end = ends.min(by: { $0.square < $1.square }), end.square.isFinite else {
-      return nil
-    }
-    let best = Self.descend(model, end.parameters, k, y)
-    self.model = model
-    parameters = best.parameters
-    residuals = zip(k, y).map { $1 - model.value(best.parameters, $0) }
-    fit = AutoregressiveFit(
-      columns: model.columns(best.parameters, k), y: residuals, floor: floor)
-  }
-
-  /// The last parameter's 95% interval around its median.
-  var interval: (lower: Double, median: Double, upper: Double) {
-    let value = parameters[parameters.count - 1]
-    return (
-      value + fit.quantile(0.025), value + fit.quantile(0.5), value + fit.quantile(0.975)
-    )
-  }
-
-  private static func thinned(_ values: [Double], _ stride: Int) -> [Double] {
-    Swift.stride(from: 0, to: values.count, by: stride).map { values[$0] }
-  }
-
-  private static func descend(
-    _ model: CurveModel, _ start: [Double], _ k: [Double], _ y: [Double]
-  ) -> (square: Double, parameters: [Double]) {
-    func residuals(_ a: [Double]) -> [Double] { zip(k, y).map { $1 - model.value(a, $0) } }
-    func square(_ r: [Double]) -> Double { r.reduce(0) { $0 + $1 * $1 } }
-    var a = start
-    var r = residuals(a)
-    var current = square(r)
-    for _ in 0..<25 {
-      guard let step = AutoregressiveFit.leastSquares(model.columns(a, k), r) else { break }
-      var length = 1.0
-      var next = (a, r, Double.infinity)
-      while length > 0.02 {
-        let trial = zip(a, step).map { $0 + length * $1 }
-        let left = residuals(trial)
-        next = (trial, left, square(left))
-        if next.2 < current { break }
-        length /= 2
-      }
-      guard next.2 < current else { break }
-      let gain = (current - next.2) / current
-      (a, r, current) = next
-      if gain < 1e-6 { break }
-    }
-    return (current.isFinite ? current : .infinity, a)
-  }
 }

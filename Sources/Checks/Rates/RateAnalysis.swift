@@ -6,6 +6,8 @@ public enum Regime: String, Sendable, Hashable, Codable, CaseIterable {
   case linear
   /// F_k - F_∞ falls linearly, F_∞ > 0.
   case linearWithFloor = "linear with floor"
+  /// log F_k is one line and then another.
+  case twoPhase = "two-phase"
   /// log F_k is close to a line on a part of the curve only.
   case piecewise
   /// F_k falls like a power of k: no rate exists.
@@ -50,8 +52,9 @@ public struct RateEstimate: Sendable, Hashable, Codable {
 
 /// T4's measurement: the regime of a positive series, and its rate where there is one.
 ///
-/// Four shapes of log F_k (constant, line, line with floor, power) compete by Bayes' criterion under
-/// AR(1) errors. Where none leaves errors of that kind, the longest window that is close to a line is
+/// Six shapes of log F_k (constant, line, line with floor, power, two lines, line with a periodic
+/// part) compete by Bayes' criterion under AR(1) errors; a richer shape must win by ``decisive``.
+/// Where none leaves errors of that kind, the longest window that is close to a line is
 /// looked for: its slope changes by at most a tenth from end to end, and the interval is widened by
 /// that change. A series without a linear stretch gets no rate.
 public struct RateAnalysis: Sendable, Hashable, Codable {
@@ -60,12 +63,22 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
   /// How much the slope of a stretch may change from end to end, relative to itself.
   public static let bend = 0.1
   /// The criterion's difference that counts as decisive.
-  static let decisive = 10.0
+  static let decisive = 4.0
+  /// The most harmonics of a periodic part.
+  static let mostHarmonics = 8
 
   /// The course.
   public var regime: Regime
   /// The rate; nil where the course has none.
+  ///
+  /// Of two phases it is that of the longer one that falls.
   public var rate: RateEstimate?
+  /// The slopes of log F_k from stretch to stretch, with their intervals.
+  ///
+  /// Two of a two-phase course. A slope may be 0 within its interval (flat) or negative (growth):
+  /// then it is no rate of convergence, but it says what the series allows. Empty where log F_k has
+  /// no straight stretch.
+  public var phases: [RateEstimate]
   /// The period in steps of an oscillation.
   public var period: Double?
   /// How much of the curve the rate speaks for, from 0 to 1.
@@ -78,7 +91,7 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
   ///
   /// A series that reaches zero is analysed up to there.
   public init(_ values: [Double]) {
-    (regime, rate, period, coverage) = (.irregular, nil, nil, 0)
+    (regime, rate, phases, period, coverage) = (.irregular, nil, [], nil, 0)
     guard values.allSatisfy(\.isFinite) else {
       regime = .diverging
       return
@@ -101,76 +114,145 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
       regime = .flat
       return
     }
-    let fits = CurveModel.allCases.compactMap {
-      CurveFit($0, steps: k, logs: y, floor: floor)
-    }
-    guard let line = fits.first(where: { $0.model == .line }),
-      var best = fits.min(by: { $0.fit.criterion < $1.fit.criterion })
-    else { return }
-    // A line that is exact to rounding needs no competition, which would be about rounding.
-    if Self.isExact(line, floor)
-      || best.model != .flat && line.fit.criterion - best.fit.criterion < Self.decisive
-    {
-      best = line
-    }
-    if !Self.isExact(best, floor),
-      let period = Self.period(best.residuals, best.fit.correlation)
-    {
-      (regime, self.period) = (.oscillating, period)
-      if line.interval.upper < 0, Self.grows(y) { regime = .diverging }
-      return
-    }
-    if best.model == .line, !Self.isExact(best, floor),
+    guard var best = Self.bestFit(k, y, floor) else { return }
+    if best.model == .line, !best.isExact,
       let clipped = CurveFit(.line, steps: k, logs: Self.withoutOutliers(y), floor: floor)
     {
       best = clipped
     }
-    let isSound = Self.isExact(best, floor) || best.fit.correlation < 0.98
-    if !(isSound && conclude(best, y)) {
-      if Self.grows(y) {
-        regime = .diverging
-      } else if best.model == .power, best.parameters[2] > 0,
-        Self.determination(best, y, 0, y.count - 1) > 0.995
-      {
-        regime = .sublinear
-      } else {
-        findStretch(y, floor, range)
-      }
+    let isSound = best.isExact || best.fit.correlation < 0.98
+    if isSound { conclude(best, y) }
+    guard !isSound || regime == .irregular else { return }
+    if case .wave = best.model {
+      conclude(best, y)
+    } else if Self.grows(y) {
+      regime = .diverging
+    } else if best.model == .power, best.parameters[2] > 0,
+      Self.determination(best, y, 0, y.count - 1) > 0.995
+    {
+      regime = .sublinear
+    } else {
+      findStretch(y, floor, range)
     }
   }
 
-  /// Reads regime and rate off a curve that leaves nothing but noise; false if it does not after all.
-  private mutating func conclude(_ best: CurveFit, _ y: [Double]) -> Bool {
+  /// The plainest shape that no richer one beats decisively.
+  private static func bestFit(_ k: [Double], _ y: [Double], _ floor: Double) -> CurveFit? {
+    var best: CurveFit?
+    for model in CurveModel.smooth {
+      guard let fit = CurveFit(model, steps: k, logs: y, floor: floor) else { continue }
+      // A curve that is exact to rounding needs no competition, which would be about rounding.
+      if fit.isExact { return fit }
+      guard let old = best else {
+        best = fit
+        continue
+      }
+      // A slope may be small, so it needs half the margin; a power is as rich as a floor.
+      let isAsRich = model == .power && old.model == .floor
+      let margin = isAsRich ? 0 : model == .line ? decisive / 2 : decisive
+      if old.fit.criterion - fit.fit.criterion > margin { best = fit }
+    }
+    guard let smooth = best else { return nil }
+    return wave(k, y, floor, against: smooth) ?? smooth
+  }
+
+  /// A line with a periodic part, if it beats `smooth`.
+  ///
+  /// Candidates for the period are the peaks in the spectrum of what a line leaves, under several
+  /// whitenings, since the oscillation itself hides the errors' correlation.
+  private static func wave(
+    _ k: [Double], _ y: [Double], _ floor: Double, against smooth: CurveFit
+  ) -> CurveFit? {
+    guard let line = CurveFit(.line, steps: k, logs: y, floor: floor) else { return nil }
+    var peaks: [Double] = []
+    let width = .pi / Double(y.count)
+    for phi in [0, 0.9, line.fit.correlation, smooth.fit.correlation] {
+      let r = line.residuals
+      let white = zip(r.dropFirst(), r).map { $0 - phi * $1 }
+      guard let peak = Spectrum.peak(white), peak.ratio > 8 else { continue }
+      if !peaks.contains(where: { abs($0 - peak.frequency) < width }) {
+        peaks.append(peak.frequency)
+      }
+    }
+    func fit(_ harmonics: Int, _ frequency: Double) -> CurveFit? {
+      CurveFit(
+        .wave(harmonics: harmonics), steps: k, logs: y, floor: floor, frequency: frequency)
+    }
+    // One pass over the data each, the frequency fixed: only the best is worth a fit.
+    let model = CurveModel.wave(harmonics: 1)
+    let fixed = peaks.compactMap { peak -> (criterion: Double, peak: Double)? in
+      guard let start = model.starts(k, y, frequency: peak).first else { return nil }
+      let rest = zip(y, model.values(start, k)).map { $0 - $1 }
+      let own = AutoregressiveFit(columns: model.columns(start, k), y: rest, floor: floor)
+      return (own.promisedCriterion, peak)
+    }
+    guard let first = fixed.min(by: { $0.criterion < $1.criterion }),
+      first.criterion < smooth.fit.criterion + decisive, var best = fit(1, first.peak)
+    else { return nil }
+    for harmonics in 2...mostHarmonics where !best.isExact {
+      guard Double(harmonics) * best.parameters[1] < 0.99 * .pi,
+        let richer = fit(harmonics, best.parameters[1])
+      else { break }
+      if best.fit.criterion - richer.fit.criterion > decisive || richer.isExact { best = richer }
+    }
+    let gain = smooth.fit.criterion - best.fit.criterion
+    return gain > decisive || best.isExact ? best : nil
+  }
+
+  /// Reads regime and rates off a curve that leaves nothing but noise.
+  private mutating func conclude(_ best: CurveFit, _ y: [Double]) {
     let last = y.count - 1
     switch best.model {
-    case .flat: regime = .flat
+    case .flat:
+      regime = .flat
+      let k = y.indices.map(Double.init)
+      if let line = CurveFit(.line, steps: k, logs: y, floor: 0) {
+        phases = [Self.estimate(line, y, 0, last)]
+      }
     case .power: regime = best.parameters[2] > 0 ? .sublinear : .diverging
     case .line:
-      let interval = best.interval
-      if interval.lower <= 0, interval.upper >= 0 {
-        regime = .flat
-      } else if interval.upper < 0 {
-        regime = .diverging
-      } else {
-        regime = .linear
-        rate = Self.estimate(best, y, 0, last)
-        coverage = 1
-      }
+      phases = [Self.estimate(best, y, 0, last)]
+      setRegime(.linear)
+    case .wave:
+      phases = [Self.estimate(best, y, 0, last)]
+      setRegime(.oscillating)
+      if regime == .flat { regime = .oscillating }
+      period = 2 * .pi / best.parameters[1]
     case .floor:
       let (f, c, lambda) = (best.parameters[0], best.parameters[1], best.parameters[2])
-      let interval = best.interval
-      // A floor that the curve does not reach is an extrapolation; least squares far from the
-      // interval means that its linearisation does not carry.
-      let decays = lambda * Double(last)
-      guard interval.lower > 0, decays >= 3, max(c - f, 3) <= decays,
-        interval.lower / 2 <= lambda, lambda <= 2 * interval.upper
-      else { return false }
-      regime = .linearWithFloor
-      rate = Self.estimate(best, y, 0, min(last, Int((max(c - f, 3) / lambda).rounded())))
-      rate?.plateau = exp(f)
-      coverage = min(1, max(0, c - f) / decays)
+      let fall = max(c - f, 3) / max(lambda, 1e-300)
+      var estimate = Self.estimate(best, y, 0, last)
+      guard estimate.lower > 0 else { return }
+      estimate.end = fall < Double(last) ? Int(fall.rounded()) : last
+      estimate.plateau = exp(f)
+      (regime, rate, phases) = (.linearWithFloor, estimate, [estimate])
+      coverage = min(1, max(0, (c - f) / lambda / Double(last)))
+    case .broken:
+      let corner = min(max(Int(best.parameters[1]), 0), last)
+      phases = [
+        Self.estimate(best, y, 0, corner, parameter: 2),
+        Self.estimate(best, y, corner, last, parameter: 3),
+      ]
+      regime = Self.grows(y) ? .diverging : .twoPhase
+      guard regime == .twoPhase else { return }
+      rate = phases.filter { $0.lower > 0 }.max { $0.end - $0.start < $1.end - $1.start }
+      guard let rate else { return }
+      let share = Double(rate.end - rate.start) / Double(last)
+      let range = (y.max() ?? 0) - (y.min() ?? 0)
+      coverage = min(share, rate.decay * Double(rate.end - rate.start) / range)
     }
-    return true
+  }
+
+  /// Takes the whole course for one straight stretch, falling, flat or growing.
+  private mutating func setRegime(_ falling: Regime) {
+    let slope = phases[0]
+    if slope.lower <= 0, slope.upper >= 0 {
+      regime = .flat
+    } else if slope.upper < 0 {
+      regime = .diverging
+    } else {
+      (regime, rate, coverage) = (falling, slope, 1)
+    }
   }
 
   /// Looks for the longest window that is close to a line, on a grid of sixteenths.
@@ -184,6 +266,7 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
       }
       if let sharpest = found.min(by: { $0.relativeWidth < $1.relativeWidth }) {
         (regime, rate) = (length == parts ? .linear : .piecewise, sharpest)
+        phases = [sharpest]
         let steps = Double(sharpest.end - sharpest.start)
         coverage = min(steps / Double(y.count - 1), sharpest.decay * steps / range)
         return
@@ -219,11 +302,14 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
   }
 
   private static func estimate(
-    _ fit: CurveFit, _ y: [Double], _ start: Int, _ end: Int
+    _ fit: CurveFit, _ y: [Double], _ start: Int, _ end: Int, parameter: Int? = nil
   ) -> RateEstimate {
-    let interval = fit.interval
+    let interval = fit.interval(of: parameter ?? fit.parameters.count - 1)
+    // However sharp the fit, λ itself and the products λ k are rounded.
+    let rounding = 4 * interval.median.ulp
     return RateEstimate(
-      decay: interval.median, lower: interval.lower, upper: interval.upper, start: start,
+      decay: interval.median, lower: interval.lower - rounding,
+      upper: interval.upper + rounding, start: start,
       end: end, determination: determination(fit, y, start, end),
       correlation: fit.fit.correlation)
   }
@@ -239,45 +325,11 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
     return 1 - left / total
   }
 
-  /// Whether `fit` leaves no more than rounding.
-  ///
-  /// If neither that nor noise is left, but errors so correlated that they wander, a shape is missing.
-  private static func isExact(_ fit: CurveFit, _ floor: Double) -> Bool {
-    let n = Double(fit.residuals.count)
-    return (fit.residuals.reduce(0) { $0 + $1 * $1 } / n).squareRoot() <= 8 * floor
-  }
-
   /// Whether the last tenth lies above the first by more than either spreads.
   private static func grows(_ y: [Double]) -> Bool {
     let part = max(2, y.count / 10)
     let (head, tail) = (y.prefix(part), y.suffix(part))
     return (tail.min() ?? 0) > (head.max() ?? 0)
-  }
-
-  /// The period of a line in the spectrum of the whitened residuals; nil if none stands out.
-  ///
-  /// Fisher's test: the line's share g of the whole periodogram of m frequencies has p-value
-  /// about m (1 - g)^(m - 1). Fewer than three periods are a shape and no oscillation.
-  private static func period(_ residuals: [Double], _ correlation: Double) -> Double? {
-    let w = zip(residuals.dropFirst(), residuals).map { $0 - correlation * $1 }
-    let n = w.count
-    let m = n / 2
-    var best = (power: 0.0, frequency: 0)
-    var total = 0.0
-    for frequency in 1...m {
-      // Goertzel's recurrence.
-      let factor = 2 * cos(2 * .pi * Double(frequency) / Double(n))
-      var (a, b) = (0.0, 0.0)
-      for value in w { (a, b) = (value + factor * a - b, a) }
-      let power = a * a + b * b - factor * a * b
-      total += power
-      if power > best.power { best = (power, frequency) }
-    }
-    guard total > 0, best.frequency >= 3 else { return nil }
-    let share = best.power / total
-    let significance = log(Double(m)) + Double(m - 1) * log1p(-min(share, 1 - 1e-15))
-    guard share > 0.25, significance < log(1e-6) else { return nil }
-    return Double(n) / Double(best.frequency)
   }
 
   /// The series with what lies beyond four robust deviations from a robust line moved there.

@@ -255,7 +255,7 @@ extension TangentKernelSection {
     for check in results.checks {
       table.add([
         Markdown.unbroken(check.claim.id), Markdown.literal(check.subject),
-        Markdown.unbroken(Markdown.verdict(check.verdict.name)),
+        Markdown.unbroken(Markdown.verdict(check.verdict)),
         Markdown.literal(Markdown.shortened(check.reason)),
       ])
     }
