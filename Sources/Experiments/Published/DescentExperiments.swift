@@ -89,7 +89,7 @@ struct DescentExperiments {
       })
   }
 
-  /// k = 0, 100, ... below the number of training steps.
+  /// Every hundredth k below the number of training steps.
   private static func places(_ setting: TrainingSetting) -> [Double] {
     stride(from: 0, to: setting.steps, by: 100).map(Double.init)
   }
@@ -158,7 +158,7 @@ struct DescentExperiments {
 }
 
 extension [Double] {
-  /// The entries for k = 0, 100, ... as ``TrainingSetting/lossRun`` keeps them; NaN beyond the end.
+  /// The entries for every hundredth k, as ``TrainingSetting/lossRun`` keeps them; NaN beyond the end.
   fileprivate func values(at x: [Double]) -> [Double] {
     x.map { k in
       let index = Int(k) / 100
