@@ -155,7 +155,7 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   /// What all rules are put to.
-  private struct Job {
+  private struct Job: Sendable {
     let ground: [SolvedProblem]
     let chosen: [any TrialCheck]
     let wanted: Selection
@@ -268,28 +268,34 @@ struct VerifyCommand: AsyncParsableCommand {
     let broken = results.findings.filter { $0.verdict == .violated }
     let chosen = ProblemSuite.families.filter { Selection(problems).matches($0.name) }
     let families = chosen.isEmpty ? ProblemSuite.families : chosen
-    return try broken.compactMap { finding in
-      let known = replays.first {
+    let known = broken.map { finding in
+      replays.first {
         $0.entry.example.check == finding.claim.id && $0.replay.isStillViolated
       }
-      // Of a problem of the user's there are no neighbours to search.
-      if known == nil, problem != nil { return nil }
+    }
+    // Of a problem of the user's there are no neighbours to search.
+    let open = problem != nil ? [] : broken.indices.filter { known[$0] == nil }
+    let seed = seed
+    let found = try Parallel.map(open, threads: candidate.isConcurrent ? Parallel.coreCount : 1) {
+      index -> RuleCounterexample? in
+      let finding = broken[index]
       guard let check = job.chosen.first(where: { $0.claim.id == finding.claim.id }) else {
         return nil
       }
-      let entry =
-        try known?.entry
-        ?? Falsifier(
-          candidate, from: source, against: check, families: families,
-          suspects: finding.violatedProblems,
-          budget: Falsifier.liveBudget(for: candidate), seed: seed
-        ).search(proceed: job.proceed).map { try regressionFolder.store($0) }
-      if let entry {
-        let n = entry.example.start.count
-        job.console.note(
-          "  \(check.claim.id)  counterexample in \(n) unknown\(n == 1 ? "" : "s"); replay: "
-            + entry.command)
-      }
+      return try Falsifier(
+        candidate, from: source, against: check, families: families,
+        suspects: finding.violatedProblems, budget: Falsifier.liveBudget(for: candidate), seed: seed
+      ).search(proceed: job.proceed)
+    }
+    return try broken.indices.compactMap { index in
+      let fresh = open.firstIndex(of: index).flatMap { found[$0] }
+      guard
+        let entry = try known[index]?.entry ?? fresh.map({ try regressionFolder.store($0) })
+      else { return nil }
+      let n = entry.example.start.count
+      job.console.note(
+        "  \(broken[index].claim.id)  counterexample in \(n) unknown\(n == 1 ? "" : "s"); replay: "
+          + entry.command)
       return entry
     }
   }
