@@ -80,6 +80,10 @@ public struct BoundResults: Sendable, Hashable, Codable {
     public var slacks: [String: Double]
   }
 
+  /// Nothing.
+  public static let empty = BoundResults(
+    curves: [], pairs: [], growth: [], scales: [], ladder: [], checks: [])
+
   /// Slacks along training.
   public var curves: [Curve]
   /// Random pairs.

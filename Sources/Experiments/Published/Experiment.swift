@@ -62,6 +62,18 @@ public struct Experiment: Sendable {
     public var values: @Sendable ([[Double]]) -> [Double]
     /// The published values at `x`; nil where none were published.
     public var published: [Double]?
+
+    /// Puts the parts together.
+    public init(
+      label: String, x: [Double], runs: [String],
+      values: @escaping @Sendable ([[Double]]) -> [Double], published: [Double]? = nil
+    ) {
+      self.label = label
+      self.x = x
+      self.runs = runs
+      self.values = values
+      self.published = published
+    }
   }
 
   /// The name that the command takes.
@@ -87,6 +99,25 @@ public struct Experiment: Sendable {
   /// What is drawn.
   public var curves: [Curve]
 
+  /// Puts the parts together.
+  public init(
+    name: String, title: String, source: String, referenceCommand: String, quantity: String,
+    abscissa: String, isLogarithmic: Bool, closeness: Closeness, notes: [String],
+    runs: [ExperimentRun], curves: [Curve]
+  ) {
+    self.name = name
+    self.title = title
+    self.source = source
+    self.referenceCommand = referenceCommand
+    self.quantity = quantity
+    self.abscissa = abscissa
+    self.isLogarithmic = isLogarithmic
+    self.closeness = closeness
+    self.notes = notes
+    self.runs = runs
+    self.curves = curves
+  }
+
   /// About how long it takes on one core, in seconds.
   public var seconds: Double { runs.reduce(0) { $0 + $1.seconds } }
 }
@@ -103,6 +134,16 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
     public var y: [Double]
     /// The published values; nil where none were published.
     public var published: [Double]?
+
+    /// Puts the parts together.
+    public init(
+      label: String, x: [Double], y: [Double], published: [Double]? = nil
+    ) {
+      self.label = label
+      self.x = x
+      self.y = y
+      self.published = published
+    }
 
     /// Distances from the published values.
     public func distances(_ closeness: Closeness) -> [Double]? {
@@ -154,6 +195,28 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
   public var machine: RunRecord
   /// The curves.
   public var curves: [Curve]
+
+  /// Puts the parts together.
+  public init(
+    name: String, title: String, source: String, command: String, referenceCommand: String,
+    quantity: String, abscissa: String, isLogarithmic: Bool, closeness: Closeness, notes: [String],
+    date: String, seconds: Double, machine: RunRecord, curves: [Curve]
+  ) {
+    self.name = name
+    self.title = title
+    self.source = source
+    self.command = command
+    self.referenceCommand = referenceCommand
+    self.quantity = quantity
+    self.abscissa = abscissa
+    self.isLogarithmic = isLogarithmic
+    self.closeness = closeness
+    self.notes = notes
+    self.date = date
+    self.seconds = seconds
+    self.machine = machine
+    self.curves = curves
+  }
 }
 
 /// Runs experiments, several runs side by side, and keeps what is finished.

@@ -203,7 +203,7 @@ struct PowerMatrixSection: ReportSection {
       checks.add([
         id, "\(own.count)", "\(own.count { $0.caughtBy == [id] })",
         "\(own.count { Set($0.caughtBy.map(family)) == [family(id)] })",
-        Number.orDash(own.map(\.size).min()) { Number.short($0) },
+        Number.orDash(own.map(\.size).min()) { Number.significant($0, digits: 2) },
       ])
     }
     var table = Markdown.Table([

@@ -1,0 +1,232 @@
+import Foundation
+import OptCheck
+import Synchronization
+import TestSupport
+import Testing
+
+/// Published experiments: what is run once, kept, compared and computed again.
+@Suite struct Experiments {
+  private static let machine = Sample.record
+
+  /// An experiment of two curves that share a run; `counts` counts what is computed.
+  private static func experiment(
+    _ name: String, published: [Double]? = nil, counts: Counter = Counter()
+  ) -> Experiment {
+    func run(_ id: String, _ values: [Double]) -> ExperimentRun {
+      ExperimentRun(id: id, seconds: 1) { progress in
+        counts.add(id)
+        try progress(0.5)
+        return values
+      }
+    }
+    let x = [0.0, 100]
+    return Experiment(
+      name: name, title: name, source: "nowhere", referenceCommand: "python", quantity: "F",
+      abscissa: "k", isLogarithmic: false, closeness: .relative(1e-3), notes: [],
+      runs: [run("a", [4, 2]), run("b", [3, 1])],
+      curves: [
+        Experiment.Curve(
+          label: "a", x: x, runs: ["a"], values: { $0[0] }, published: published),
+        Experiment.Curve(
+          label: "b over a", x: x, runs: ["b", "a"],
+          values: { outcomes in zip(outcomes[0], outcomes[1]).map { $0 / $1 } }, published: nil),
+      ])
+  }
+
+  /// Counts what ran.
+  final class Counter: Sendable {
+    private let counts = Mutex<[String: Int]>([:])
+    func add(_ id: String) { counts.withLock { $0[id, default: 0] += 1 } }
+    var all: [String: Int] { counts.withLock { $0 } }
+  }
+
+  private func temporaryFolder() throws -> URL {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("optcheck-experiments-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  private func runner(_ folder: URL?, program: String = "p") -> ExperimentRunner {
+    ExperimentRunner(
+      cache: ResultCache(folder: folder, program: program), threads: 2, machine: Self.machine,
+      date: "2026-01-01")
+  }
+
+  @Test func sharedRunsAreDoneOnceAndKept() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let counter = Counter()
+    let both = [
+      Self.experiment("one", counts: counter), Self.experiment("two", counts: counter),
+    ]
+    let first = try runner(folder).run(both)
+    #expect(counter.all == ["a": 1, "b": 1])
+    #expect(first[1].curves[1].y == [0.75, 0.5])
+    #expect(try runner(folder).run(both).map(\.curves) == first.map(\.curves))
+    #expect(counter.all == ["a": 1, "b": 1], "a second run reads what was kept")
+    // Another build takes nothing for granted.
+    _ = try runner(folder, program: "q").run(both)
+    #expect(counter.all == ["a": 2, "b": 2])
+  }
+
+  @Test func anInterruptionKeepsWhatIsFinished() throws {
+    struct Stop: Error {}
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let counter = Counter()
+    let experiment = Self.experiment("one", counts: counter)
+    var serial = runner(folder)
+    serial.threads = 1
+    // The first of the two runs ends at one half of the work.
+    #expect(throws: Stop.self) { try serial.run([experiment]) { if $0 > 0.6 { throw Stop() } } }
+    #expect(counter.all == ["a": 1, "b": 1])
+    _ = try serial.run([experiment])
+    #expect(counter.all == ["a": 1, "b": 2])
+  }
+
+  @Test func aDamagedPartIsComputedAnew() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let cache = ResultCache(folder: folder, program: "p")
+    try cache.keep([1.0, .nan], for: "key")
+    let kept: [Double]? = cache.value(for: "key")
+    #expect(kept?[0] == 1 && kept?[1].isNaN == true)
+    let other: [Double]? = cache.value(for: "another key")
+    #expect(other == nil)
+    for file in try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    {
+      try Data("{".utf8).write(to: file)
+    }
+    let damaged: [Double]? = cache.value(for: "key")
+    #expect(damaged == nil)
+  }
+
+  @Test func closenessIsWhatItSays() throws {
+    func agrees(_ published: [Double]) throws -> Bool? {
+      let result = try runner(nil).run([Self.experiment("one", published: published)])[0]
+      return result.curves[0].agrees(result.closeness)
+    }
+    #expect(try agrees([4, 2.001]) == true)
+    #expect(try agrees([4, 2.003]) == false)
+    let curve = ExperimentResult.Curve(
+      label: "ends early", x: [0, 1], y: [1, .nan], published: [1, 1])
+    #expect(curve.agrees(.absolute(0.1)) == false, "a run that ended is no agreement")
+    #expect(curve.agrees(.shape("only")) == nil)
+    #expect(curve.worst(.absolute(0.1))?.x == 1)
+  }
+
+  @Test func everyPublishedCurveBelongsToAnExperiment() throws {
+    let published = try PublishedCurves.load(from: Fixtures.published)
+    let known = allExperiments(published)
+    #expect(Set(known.map(\.name)).count == known.count)
+    for plot in published.plots where plot.name != "cnn" {
+      let experiment = try #require(known.first { $0.name == plot.name }, "\(plot.name)")
+      let compared = experiment.curves.count { $0.published != nil }
+      // Gradient descent of figures 2a and 2b is that of figure 4b.
+      let expected = plot.name.hasPrefix("figure-2") ? plot.curves.count - 1 : plot.curves.count
+      #expect(compared == expected, "\(plot.name)")
+      let ids = Set(experiment.runs.map(\.id))
+      for curve in experiment.curves { #expect(curve.runs.allSatisfy(ids.contains)) }
+    }
+  }
+
+  @Test func damagedPublishedCurvesAreRefused() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    #expect(throws: PublishedError.self) { try PublishedCurves.load(from: folder) }
+    let file = Fixtures.published.appendingPathComponent("curves.json")
+    let text = try String(contentsOf: file, encoding: .utf8).replacing(
+      "\"x\": [0, 100", with: "\"x\": [100")
+    try Data(text.utf8).write(to: folder.appendingPathComponent("curves.json"))
+    #expect {
+      try PublishedCurves.load(from: folder)
+    } throws: { "\($0)".contains("places for") }
+  }
+
+  /// The smallest of the authors' own rule, beside gradient descent unrolled by another code path.
+  @Test func aTrainingCurveStartsAtGradientDescent() throws {
+    var setting = TrainingSetting(horizon: 10, scale: 2000, metaStepSize: 1e-3)
+    setting.steps = 101
+    let problem = try setting.problem()
+    let descent = unroll(
+      GradientDescent(stepRule: .reference), on: problem, from: Vector(zeros: problem.dimension),
+      horizon: 10)
+    let known = allExperiments(try PublishedCurves.load(from: Fixtures.published))
+    let experiment = try #require(known.first { $0.name == "e2000-T10" })
+    let run = try #require(experiment.runs.first)
+    #expect(run.id.contains("--e 2000") && run.id.contains("--optimizer-training-steps 10"))
+    let result = try TrainingRun.run(setting)
+    // Gram and residual form of one loss.
+    #expect(abs(result.losses[0] / descent.totals[10] - 1) < 1e-12)
+  }
+}
+
+/// `recheck` on a report made by hand.
+@Suite struct Rechecks {
+  private func report(_ ratio: (Double) -> Double, core: String) throws -> URL {
+    let table = TheoryResults.YardstickTable(
+      problems: "d = 32, b = 25, N = 32, seed 895",
+      rows: try Yardsticks.rows(
+        TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1).problem(), horizons: [5]
+      ).map {
+        var row = $0
+        row.ratio = ratio(row.ratio)
+        return row
+      }, bestLearned: [:])
+    struct File: Encodable {
+      var machine: RunRecord
+      var yardsticks: [TheoryResults.YardstickTable]
+    }
+    var machine = Sample.record
+    machine.blasCore = core
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("optcheck-recheck-\(UUID().uuidString).json")
+    try JSONFile.write(File(machine: machine, yardsticks: [table]), to: file)
+    return file
+  }
+
+  private func outcome(_ file: URL, core: String) throws -> Recheck.Outcome {
+    let recheck = try Recheck(file, known: [], blasCore: core)
+    return try Recheck.outcome(#require(recheck.items.first))
+  }
+
+  @Test func anUnchangedReportAgrees() throws {
+    let file = try report({ $0 }, core: "X")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let outcome = try outcome(file, core: "X")
+    #expect(outcome.differing == 0 && outcome.numbers == 9)
+  }
+
+  @Test func oneBitIsSeenOnTheSameMachineAndForgivenOnAnother() throws {
+    let file = try report({ $0.nextUp }, core: "X")
+    defer { try? FileManager.default.removeItem(at: file) }
+    // Plain gradient descent's ratio is 0 and moves too.
+    #expect(try outcome(file, core: "X").differing == 9)
+    #expect(try outcome(file, core: "Y").differing == 0)
+  }
+
+  @Test func aWrongNumberIsSeenEverywhere() throws {
+    let file = try report({ $0 + 1e-3 }, core: "X")
+    defer { try? FileManager.default.removeItem(at: file) }
+    #expect(try outcome(file, core: "Y").differing == 9)
+  }
+
+  @Test func theSampleFollowsItsSeedAndItsTime() throws {
+    let file = Fixtures.packageFolder
+      .appendingPathComponent("Reports/math-l2o-convergence/results.json")
+    let recheck = try Recheck(file, known: [], blasCore: "none")
+    #expect(recheck.items.count == 35 && !recheck.isSameMachine)
+    func names(_ seed: UInt64) -> [String] {
+      recheck.sample(5, seconds: 20, seed: seed).map(\.name)
+    }
+    #expect(names(1) == names(1) && names(1) != names(2))
+    #expect(recheck.sample(35, seconds: 3, seed: 1).reduce(0) { $0 + $1.seconds } <= 3)
+  }
+
+  @Test func aFileThatIsNoReportIsRefused() throws {
+    let file = Fixtures.published.appendingPathComponent("curves.json")
+    #expect(throws: StorageError.self) { try Recheck(file, known: [], blasCore: "X") }
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import OptCheck
+import Testing
+
+/// The ledger of claims on results made by hand.
+@Suite struct LedgerTests {
+  private static func experiment(_ name: String, _ curves: [(String, [Double])]) -> ExperimentResult
+  {
+    ExperimentResult(
+      name: name, title: name, source: "paper A", command: "optcheck experiment \(name)",
+      referenceCommand: "python", quantity: "F", abscissa: "k", isLogarithmic: false,
+      closeness: .relative(1e-3), notes: ["a note"], date: "2026-01-01", seconds: 3,
+      machine: Sample.record,
+      curves: curves.map { label, y in
+        .init(label: label, x: y.indices.map { Double(100 * $0) }, y: y, published: y)
+      })
+  }
+
+  static func results(
+    _ experiments: [ExperimentResult], conditions: [TheoryResults.Condition] = []
+  ) -> TheoryResults {
+    TheoryResults(
+      command: "optcheck report --all", convergence: Sample.results, computed: experiments,
+      stored: [], yardsticks: [], kernel: TangentKernelResults(), bounds: BoundResults.empty,
+      conditions: conditions, schemes: [], learned: nil)
+  }
+
+  private func verdict(_ id: String, _ experiments: [ExperimentResult]) -> Verdict? {
+    Ledger.rows(Self.results(experiments)).first { $0.id == id }?.verdict
+  }
+
+  @Test func improvementMustBeStableAndAboveOneHalf() {
+    func large(_ last: Double, peak: Double = 0) -> [ExperimentResult] {
+      [Self.experiment("e100-T100-512x400", [("eta = 1e-3", [0, max(peak, last), last])])]
+    }
+    #expect(verdict("E1", large(0.53)) == .holds)
+    #expect(verdict("E1", large(0.49)) == .violated)
+    #expect(verdict("E1", large(0.52, peak: 0.6)) == .violated, "it fell from its best")
+    #expect(verdict("E1", large(.nan)) == .violated)
+    #expect(verdict("E1", []) == nil, "nothing was run, so nothing is said")
+  }
+
+  @Test func everyHorizonMustEndBelowGradientDescent() {
+    func sweep(_ learned: [Double]) -> [ExperimentResult] {
+      [Self.experiment("figure-4b", [("gradient descent", [10, 5]), ("eta = 1e-3", learned)])]
+    }
+    #expect(verdict("E1b", sweep([9, 4])) == .holds)
+    #expect(verdict("E1b", sweep([9, 5])) == .violated)
+    #expect(verdict("E1b", sweep([.nan, 4])) == .violated)
+  }
+
+  @Test func inferenceIsHeldAgainstAdam() {
+    func run(_ learned: Double) -> [ExperimentResult] {
+      let x = [Double](repeating: 1, count: 20)
+      return [
+        Self.experiment(
+          "inference",
+          [
+            ("learned, eta = 1e-3", x + [learned]),
+            ("Adam, best of 50 momenta at every t", x + [1e-6]),
+            ("gradient descent, 1.9 x step", x + [1e-9]),
+          ])
+      ]
+    }
+    #expect(verdict("E8", run(1e-8)) == .holds)
+    #expect(verdict("E8", run(1e-4)) == .violated)
+  }
+
+  @Test func conditionsAreCountedByRule() {
+    let claim = Claim(id: "GC1", title: "converges", source: "paper B")
+    let rows = Ledger.rows(
+      Self.results(
+        [],
+        conditions: [
+          .init(rule: "good", claim: claim, verdict: .holds, reason: ""),
+          .init(rule: "bad", claim: claim, verdict: .violated, reason: "runs away"),
+          .init(rule: "deaf", claim: claim, verdict: .notApplicable, reason: ""),
+        ]))
+    let row = rows.first { $0.id == "GC1" }
+    #expect(row?.verdict == .violated)
+    #expect(row?.found == "violated: bad; holds: good")
+    #expect(row?.replay == ["optcheck verify good bad --checks GC1"])
+  }
+
+  @Test func theReportNamesEveryClaimAndIsPure() {
+    let results = Self.results([Self.experiment("figure-4a", [("learned", [3, 2, 1])])])
+    let context = ReportContext(results: results, record: Sample.record, plotFolder: "plots")
+    let report = Report<TheoryResults>.theoryVersusExperiment
+    let text = report.markdown(context)
+    for row in Ledger.rows(results) {
+      #expect(text.contains("<a id=\"ledger-\(row.id)\">"), "\(row.id)")
+    }
+    #expect(text.contains("plots/experiment-figure-4a.svg") && text.contains("a note"))
+    #expect(text == report.markdown(context))
+    // Every link within the page has its target.
+    for match in text.matches(of: /\]\(#([^)]+)\)/) {
+      #expect(text.contains("id=\"\(match.output.1)\""), "\(match.output.1)")
+    }
+  }
+}
