@@ -33,7 +33,7 @@ struct LearnedReportRun {
 
   mutating func run() throws -> LearnedResults {
     let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
-    let trained = try TrainedRule.names(in: folder).map { try TrainedRule(named: $0, in: folder) }
+    let trained = try TrainedRule.all(in: folder)
     let wantsAll = selection.matches("summary")
     func wants(_ part: String) -> Bool { wantsAll || selection.matches(part) }
     var comparisons: [GapComparison] = []

@@ -1,5 +1,6 @@
 import Foundation
 import OptCheck
+import TestSupport
 import Testing
 
 @Suite struct GapStudies {
@@ -55,5 +56,17 @@ import Testing
       #expect(held >= 367, "\(held) of \(trials) at n = \(n)")
       #expect(held < trials, "an interval that always holds says nothing")
     }
+  }
+}
+
+/// The rules that the package keeps.
+@Suite struct TrainedRules {
+  /// Other kinds of rules lie in the same folder and are passed over, not mistaken for scheme (18).
+  @Test func onlyRulesOfTheSchemeAreTaken() throws {
+    let folder = Fixtures.folder.appendingPathComponent("Trained")
+    let names = try TrainedRule.all(in: folder).map(\.name)
+    #expect(names == ["coordmathlstm-pa-lasso", "coordmathlstm-pba12-lasso-small"])
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(files.contains("rnnprop-lasso-small.safetensors"))
   }
 }

@@ -117,6 +117,36 @@ public struct ListaStudy: Sendable, Hashable, Codable {
     }
   }
 
+  /// What LISTA-CPSS's theorem asks of every layer, in percent of how often it is violated.
+  public struct Consistency: Sendable, Hashable, Codable {
+    /// Entries that are 0 in x° and not in x_t, of those that are 0 in x°; layer by layer.
+    public var falsePositives: [Double] = []
+    /// Diagonal entries of We M off 1 by more than 1 %; layer by layer.
+    public var diagonal: [Double] = []
+    /// max |We M| off the diagonal, over the same of MᵀM; layer by layer, no percentage.
+    public var coherence: [Double] = []
+  }
+
+  /// ``Consistency`` of LISTA-CPSS before and after training.
+  ///
+  /// - Throws: `ProblemError` for sizes out of range, `RuleError`.
+  public func consistency(
+    _ measure: Measure
+  ) throws -> (before: Consistency, after: Consistency) {
+    let data = try Data(self, .listaCPSS)
+    var rule = try LISTACPSS(
+      layers: layers,
+      parameters: LISTACPSS.initialParameters(for: data.batches[0], layers: layers))
+    let before = try data.consistency(rule)
+    let plan = StagedTraining(stepSize: stepSize, length: .epochs(epochs), seed: seed)
+    rule.parameters = try plan.train(rule.parameters, layers: 1...layers) { [rule] layer in
+      try rule.training(
+        of: layer, on: data.batches,
+        target: measure == .recoveryError ? { $0.generatingPoint } : { _ in nil })
+    }.parameters
+    return (before, try data.consistency(rule))
+  }
+
   /// Trains and compares every rule by every measure.
   ///
   /// - Throws: `ProblemError` for sizes out of range.
@@ -154,6 +184,37 @@ public struct ListaStudy: Sendable, Hashable, Codable {
       test = try part(study.trainingInstances..<size.instances)
       // At these sizes 3000 steps leave a gap of rounding only.
       minima = run(FISTA(stepRule: .instance), on: test, steps: 3000).values
+    }
+
+    /// How often a trained LISTA-CPSS violates its theorem's conditions, layer by layer.
+    func consistency(_ rule: LISTACPSS) throws -> Consistency {
+      guard let truth = test.generatingPoint, let matrix = test.map.distinctMatrices.first else {
+        return Consistency()
+      }
+      let zeros = truth.elements.indices.filter { truth[$0] == 0 }
+      let plain = Self.coherence(Matrix.product(matrix, .transposed, matrix))
+      var result = Consistency()
+      var x = Vector(zeros: test.dimension)
+      var state = rule.initialState(for: test)
+      for layer in 0..<rule.layers {
+        rule.step(&x, &state, on: test)
+        let wrong = zeros.count { x[$0] != 0 }
+        result.falsePositives.append(100 * Double(wrong) / Double(max(1, zeros.count)))
+        guard let we = rule.parameters["We.\(layer)"] ?? rule.parameters["We"] else { continue }
+        let (d, b) = (matrix.columns, matrix.rows)
+        let product = Matrix.product(Matrix(rows: d, columns: b, elements: we.elements), matrix)
+        let off = (0..<d).count { abs(product[$0, $0] - 1) > 0.01 }
+        result.diagonal.append(100 * Double(off) / Double(d))
+        result.coherence.append(Self.coherence(product) / plain)
+      }
+      return result
+    }
+
+    /// max |aᵢⱼ| over i ≠ j.
+    private static func coherence(_ a: Matrix) -> Double {
+      (0..<a.rows).reduce(0) { largest, i in
+        (0..<a.columns).reduce(largest) { i == $1 ? $0 : max($0, abs(a[i, $1])) }
+      }
     }
 
     /// What a rule reaches on every test instance.

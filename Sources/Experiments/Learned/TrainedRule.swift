@@ -138,9 +138,17 @@ public struct TrainedRule: Sendable {
       stateSeed: record.seed)
   }
 
-  /// The names of all trained rules in `folder`, in order.
-  public static func names(in folder: URL) -> [String] {
+  /// The trained rules of scheme (18) in `folder`, in order of their names; others lie there too.
+  ///
+  /// - Throws: as ``init(named:in:)``.
+  public static func all(in folder: URL) throws -> [TrainedRule] {
     let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }.sorted()
+    return try files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }
+      .sorted()
+      .filter { name in
+        let file = folder.appendingPathComponent(name).appendingPathExtension("json")
+        return try !JSONFile.read(Record.self, from: file).heads.isEmpty
+      }
+      .map { try TrainedRule(named: $0, in: folder) }
   }
 }

@@ -3,5 +3,5 @@ public func allExperiments(_ published: PublishedCurves) -> [Experiment] {
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
     + RecurrentExperiments().all
-    + [InferenceExperiment(published: published).experiment]
+    + [InferenceExperiment(published: published).experiment, ConsistencyExperiment().experiment]
 }
