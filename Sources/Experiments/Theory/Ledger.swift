@@ -93,6 +93,8 @@ public enum Ledger {
   }
 
   /// Stated against measured, the farthest first; one entry a claim.
+  ///
+  /// Bounds whose constants had to be derived here (T1, T2) are no statements of a paper.
   public static func discrepancies(_ results: TheoryResults) -> [Discrepancy] {
     var all: [Discrepancy] = []
     for row in results.bounds.scales where row.depth == 3 && row.horizon == 100 {
@@ -122,21 +124,6 @@ public enum Ledger {
           Discrepancy(
             claim: "T3", what: "linear rate 1 - q, \(check.subject)", log10Stated: promised,
             log10Measured: promised + slack))
-      }
-    }
-    for row in results.bounds.pairs {
-      all.append(
-        Discrepancy(
-          claim: "T2", what: "‖X_T(W) - X_T(W')‖ on random pairs, \(row.run)",
-          log10Stated: row.log10Limit, log10Measured: row.log10Measured))
-    }
-    for curve in results.bounds.curves where curve.claim == "T1" {
-      if let slack = curve.slack.max() {
-        all.append(
-          Discrepancy(
-            claim: "T1", what: "gradient over its bound, \(curve.run), \(curve.part)",
-            log10Stated: 0,
-            log10Measured: -slack))
       }
     }
     let finite = all.filter(\.decades.isFinite).sorted { $0.decades > $1.decades }

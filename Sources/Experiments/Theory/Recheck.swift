@@ -51,10 +51,8 @@ public struct Recheck: Sendable {
     let isSame = report.machine.core == blasCore
     isSameMachine = isSame
     var items: [Item] = []
-    for result in report.experiments ?? [] where result.machine.blasCore == blasCore || !isSame {
-      guard let experiment = known.first(where: { $0.name == result.name }) else { continue }
-      items += Self.items(result, experiment, isExact: isSame)
-    }
+    // Kept results say themselves what they were made with.
+    items += Recheck(report.experiments ?? [], known: known, blasCore: blasCore).items
     for figure in report.figures ?? report.convergence?.figures ?? [] {
       items += figure.curves.map { $0.item(in: figure.name, isExact: isSame) }
     }
@@ -67,6 +65,16 @@ public struct Recheck: Sendable {
         reason: "none holds a number that can be computed again")
     }
     self.items = items
+  }
+
+  /// Takes the curves of experiments alone.
+  public init(_ results: [ExperimentResult], known: [Experiment], blasCore: String) {
+    isSameMachine = results.allSatisfy { $0.machine.blasCore == blasCore }
+    items = results.flatMap { result in
+      known.first { $0.name == result.name }.map {
+        Self.items(result, $0, isExact: result.machine.blasCore == blasCore)
+      } ?? []
+    }
   }
 
   /// A seeded sample of the items that fits into `seconds`.

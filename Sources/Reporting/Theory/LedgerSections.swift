@@ -14,9 +14,12 @@ struct LedgerSummarySection: ReportSection {
 
   func markdown(_ context: ReportContext<TheoryResults>) -> String {
     let rows = Ledger.rows(context.results)
-    var table = Markdown.Table([("Verdict that matters most", .left), ("Claims", .left)])
+    let conditions = Set(context.results.conditions.map(\.claim.id))
+    var table = Markdown.Table([
+      ("Verdict that matters most", .left), ("Claims about rules, training and experiments", .left),
+    ])
     for verdict in Verdict.ordered where verdict != .notApplicable {
-      let own = rows.filter { $0.verdict == verdict }
+      let own = rows.filter { $0.verdict == verdict && !conditions.contains($0.id) }
       guard !own.isEmpty else { continue }
       table.add([
         Markdown.verdict(verdict),
@@ -29,10 +32,24 @@ struct LedgerSummarySection: ReportSection {
     }
     return Self.curves(context.results) + table.text
       + "\nA claim stands under the worst verdict that any of its subjects got; the [ledger](#ledger) counts "
-      + "them all.\n\nFarthest from what the papers state or promise:\n\n"
+      + "them all.\n\n" + Self.conditions(rows.filter { conditions.contains($0.id) })
+      + "Farthest from what the papers state or promise:\n\n"
       + Markdown.list(Array(far))
       + context.image("farthest", "What the papers state and what was measured, in powers of ten")
       + Markdown.commands([context.results.command])
+  }
+
+  /// Paper B's conditions are properties that a rule has or has not.
+  private static func conditions(_ rows: [Ledger.Row]) -> String {
+    guard !rows.isEmpty else { return "" }
+    func list(_ verdict: Verdict) -> String {
+      rows.filter { ($0.counts[verdict] ?? 0) > 0 }.map { row in
+        "[\(row.id)](#ledger-\(row.id)) (\(row.counts[verdict] ?? 0))"
+      }.joined(separator: ", ")
+    }
+    return
+      "Conditions of paper B, with the number of rules: kept \(list(.holds)); broken \(list(.violated)) "
+      + "([rule by rule](#conditions)).\n\n"
   }
 
   /// How the published curves came out.

@@ -1,0 +1,49 @@
+import Foundation
+import OptCheck
+import TestSupport
+import Testing
+
+/// Results of experiments that are kept in the package.
+@Suite struct StoredResults {
+  private static var all: [ExperimentResult] {
+    get throws {
+      let folder = Fixtures.folder.appendingPathComponent("Results")
+      return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        .filter { $0.hasSuffix(".json") }
+        .map { try JSONFile.read(ExperimentResult.self, from: folder.appendingPathComponent($0)) }
+    }
+  }
+
+  private static var known: [Experiment] {
+    get throws { allExperiments(try PublishedCurves.load(from: Fixtures.published)) }
+  }
+
+  /// A result whose experiment has changed since is worth nothing.
+  @Test func eachBelongsToItsExperiment() throws {
+    let known = try Self.known
+    let all = try Self.all
+    #expect(all.count >= 8)
+    for result in all {
+      let experiment = try #require(known.first { $0.name == result.name }, "\(result.name)")
+      #expect(result.curves.map(\.label) == experiment.curves.map(\.label), "\(result.name)")
+      #expect(result.curves.map(\.x) == experiment.curves.map(\.x), "\(result.name)")
+      #expect(result.curves.allSatisfy { $0.y.count == $0.x.count }, "\(result.name)")
+      #expect(!result.date.isEmpty && !result.machine.commit.isEmpty && result.schema == 1)
+    }
+  }
+
+  /// One curve of each family that takes no more than a few seconds, computed again.
+  @Test(arguments: ["e2000-T10", "rows-20"]) func aSmallPartIsComputedAgain(_ name: String) throws {
+    let result = try #require(try Self.all.first { $0.name == name })
+    let recheck = Recheck([result], known: try Self.known, blasCore: BLAS.coreName)
+    let item = try #require(recheck.items.min { $0.seconds < $1.seconds })
+    let outcome = try Recheck.outcome(item)
+    #expect(outcome.differing == 0, "\(outcome)")
+    // A tampered number is seen, whatever the machine.
+    var wrong = result
+    for i in wrong.curves.indices { wrong.curves[i].y = wrong.curves[i].y.map { $0 + 0.1 } }
+    let other = Recheck([wrong], known: try Self.known, blasCore: BLAS.coreName)
+    let same = try #require(other.items.first { $0.name == item.name })
+    #expect(try Recheck.outcome(same).differing == outcome.numbers)
+  }
+}
