@@ -66,6 +66,23 @@ import Testing
     #expect(verdict("E8", run(1e-4)) == .violated)
   }
 
+  @Test func biasesMustShrinkAndStay() {
+    func run(_ last: Double) -> [ExperimentResult] {
+      [Self.experiment("biases", [("b1", [1, 0.1, last])])]
+    }
+    #expect(verdict("E6", run(1e-3)) == .holds)
+    #expect(verdict("E6", run(0)) == .violated)
+    #expect(verdict("E6", run(2)) == .violated)
+  }
+
+  @Test func violationsOfTheTheoremAreCounted() {
+    func run(_ wrong: Double) -> [ExperimentResult] {
+      [Self.experiment("sign-consistency", [("false positives, trained on F", [wrong, wrong])])]
+    }
+    #expect(verdict("E7", run(3)) == .holds)
+    #expect(verdict("E7", run(0)) == .violated)
+  }
+
   @Test func conditionsAreCountedByRule() {
     let claim = Claim(id: "GC1", title: "converges", source: "paper B")
     let rows = Ledger.rows(

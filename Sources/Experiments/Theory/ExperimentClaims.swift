@@ -38,6 +38,10 @@ enum ExperimentClaims {
         results.experiments.first { $0.name == name }.map(collapse)
       }
       + [results.experiments.first { $0.name == "inference" }.map(inference)].compactMap(\.self)
+      + [
+        results.experiments.first { $0.name == "biases" }.map(biases),
+        results.experiments.first { $0.name == "sign-consistency" }.map(consistency),
+      ].compactMap(\.self)
       + (results.learned?.comparisons.compactMap(comparison) ?? [])
   }
 
@@ -217,6 +221,39 @@ enum ExperimentClaims {
         ? [] : [Evidence("iteration \(mark)", actual: ours, reference: theirs, allowed: 0)],
       numbers: ["wins": Double(paired.wins), "instances": Double(paired.count)],
       replay: "optcheck report learned-optimizers --only \(comparison.id)")
+  }
+
+  /// E6: learned biases become small along a run, and do not vanish.
+  static func biases(_ experiment: ExperimentResult) -> CheckResult {
+    let ends = experiment.curves.map { ($0.label, $0.y.first ?? .nan, $0.y.last ?? .nan) }
+    let failures = ends.filter { !($0.2 > 0 && $0.2 < $0.1) }.map {
+      Evidence($0.0, actual: $0.2, reference: $0.1, allowed: 0)
+    }
+    return result(
+      "E6", "learned biases b₁, b₂ become small along a run but not zero", "paper B, figure 2",
+      subject: "PBA12, LASSO 25 x 50",
+      reason:
+        "mean |b| from the first to the last of \(experiment.curves.first?.x.count ?? 0) steps "
+        + ends.map { "\(brief($0.1)) to \(brief($0.2)) (\($0.0))" }.joined(separator: ", "),
+      failures: failures, numbers: [:], replay: experiment.command)
+  }
+
+  /// E7: training LISTA-CPSS leaves the conditions of its own convergence theorem violated.
+  static func consistency(_ experiment: ExperimentResult) -> CheckResult {
+    let own = experiment.curves.filter {
+      $0.label.hasPrefix("false positives, trained")
+        || $0.label.hasPrefix("diagonal off 1, trained")
+    }
+    let kept = own.filter { ($0.y.max() ?? 0) == 0 }
+    return result(
+      "E7", "training LISTA-CPSS violates sign consistency and |W_i^T M_i| = 1 often",
+      "paper A, figures 3a and 3b", subject: "LASSO 50 x 100, 6 layers",
+      reason: "per cent, first and last layer: "
+        + experiment.curves.filter { !$0.label.hasPrefix("coherence") }.map {
+          "\(brief($0.y.first ?? .nan)), \(brief($0.y.last ?? .nan)) (\($0.label))"
+        }.joined(separator: "; "),
+      failures: kept.map { Evidence($0.label, actual: 0, reference: 1, allowed: 0) }, numbers: [:],
+      replay: experiment.command)
   }
 
   private static func result(
