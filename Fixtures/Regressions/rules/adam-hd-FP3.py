@@ -1,13 +1,13 @@
 import numpy as np
 d = np.load("adam-hd-FP3.npz")
 M, y, x0, x_star, rho, s = (d[k] for k in ("M", "y", "x0", "x_star", "rho", "step"))
-f = lambda x: np.sum((M @ x - y) ** 2) / 2
-gradient = lambda x: M.T @ (M @ x - y)
+f = lambda x: np.mean(np.logaddexp(0, M @ x) - y * (M @ x))
+gradient = lambda x: M.T @ (1 / (1 + np.exp(-(M @ x))) - y) / len(y)
 subgradient = lambda x: gradient(x) + rho * np.sign(x)
 prox = lambda v, s: np.sign(v) * np.maximum(abs(v) - rho * s, 0)
 x = x0; m, v, u, a = 0, 0, 0, 0.001
-for k in range(1, 871 + 1):
-    if k == 871: x = x_star
+for k in range(1, 427 + 1):
+    if k == 427: x = x_star
     g = subgradient(x); a = max(a - 1e-07 * np.sum(g * u), 1e-8) if k > 1 else a
     m, v = 0.9 * m + (1 - 0.9) * g, 0.999 * v + (1 - 0.999) * g * g
     u = -(m / (1 - 0.9 ** k)) / ((v / (1 - 0.999 ** k)) ** 0.5 + 1e-08); x = x + a * u  # the rule: put yours here

@@ -1,12 +1,12 @@
 import numpy as np
 d = np.load("adam-hd-GC1.npz")
 M, y, x0, x_star, rho, s = (d[k] for k in ("M", "y", "x0", "x_star", "rho", "step"))
-f = lambda x: np.sum((M @ x - y) ** 2) / 2
-gradient = lambda x: M.T @ (M @ x - y)
+f = lambda x: np.mean(np.logaddexp(0, M @ x) - y * (M @ x))
+gradient = lambda x: M.T @ (1 / (1 + np.exp(-(M @ x))) - y) / len(y)
 subgradient = lambda x: gradient(x)
 prox = lambda v, s: v
 x = x0; m, v, u, a = 0, 0, 0, 0.001
-for k in range(1, 206 + 1):
+for k in range(1, 14330 + 1):
     g = subgradient(x); a = max(a - 1e-07 * np.sum(g * u), 1e-8) if k > 1 else a
     m, v = 0.9 * m + (1 - 0.9) * g, 0.999 * v + (1 - 0.999) * g * g
     u = -(m / (1 - 0.9 ** k)) / ((v / (1 - 0.999 ** k)) ** 0.5 + 1e-08); x = x + a * u  # the rule: put yours here
