@@ -1,5 +1,6 @@
 import MyRules
 import OptCheckTesting
+import Synchronization
 import Testing
 
 @Suite struct Soundness {
@@ -11,14 +12,14 @@ import Testing
   /// Meant to fail, and does: FP1, GC1 and S1 are one issue each, and no other is known.
   @Test func biasedDescent() async throws {
     let known = Recorder()
-    await withKnownIssue {
+    try await withKnownIssue {
       known.results = try await verify(BiasedDescent())
     } matching: { issue in
       let text = issue.comments.map(\.rawValue).joined()
       guard let id = ["FP1", "GC1", "S1"].first(where: { text.contains(": \($0) violated") }) else {
         return false
       }
-      known.issues.append(id)
+      known.add(id)
       return true
     }
     #expect(known.issues.sorted() == ["FP1", "GC1", "S1"])
@@ -65,8 +66,16 @@ import Testing
   }
 }
 
-/// What a closure leaves behind.
-private final class Recorder {
-  var results: Verification.Results?
-  var issues: [String] = []
+/// What closures leave behind.
+private final class Recorder: Sendable {
+  private let state = Mutex((results: Verification.Results?.none, issues: [String]()))
+
+  var results: Verification.Results? {
+    get { state.withLock { $0.results } }
+    set { state.withLock { $0.results = newValue } }
+  }
+
+  var issues: [String] { state.withLock { $0.issues } }
+
+  func add(_ issue: String) { state.withLock { $0.issues.append(issue) } }
 }
