@@ -64,6 +64,10 @@ import Testing
     }
     #expect(verdict("E8", run(1e-8)) == .holds)
     #expect(verdict("E8", run(1e-4)) == .violated)
+    // A curve that ends before the time of the comparison is no loser.
+    var short = run(1e-8)
+    short[0].curves.append(.init(label: "learned, eta = 1e-4", x: [0, 600], y: [1, 1e-4]))
+    #expect(verdict("E8", short) == .holds)
   }
 
   @Test func biasesMustShrinkAndStay() {

@@ -176,9 +176,10 @@ enum ExperimentClaims {
 
   /// E8: on fresh instances, at T = 100 and beyond, against gradient descent and Adam.
   static func inference(_ experiment: ExperimentResult) -> CheckResult {
+    // A curve that was not looked at there says nothing: it may show an earlier t only.
     func value(_ name: String, at t: Double) -> Double? {
       experiment.curves.first { $0.label == name }.flatMap { curve in
-        curve.x.lastIndex { $0 <= t }.map { curve.y[$0] }
+        curve.x.firstIndex(of: t).map { curve.y[$0] }
       }
     }
     let learned = experiment.curves.filter { $0.label.hasPrefix("learned") }
