@@ -111,18 +111,14 @@ struct LedgerRun {
     }
     let large = experiments.first { $0.name == "e100-T100-512x400" }?.curves.flatMap(\.y).filter(
       \.isFinite)
-    return [
+    return try [
+      (TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1), best),
+      (TrainingSetting.large(horizon: 1, scale: 1), large?.max().map { [100: $0] } ?? [:]),
+    ].map { setting, best in
       TheoryResults.YardstickTable(
-        problems: "d = 32, b = 25, N = 32, seed 895",
-        rows: try Yardsticks.rows(
-          TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1).problem(), horizons: [20, 100]),
-        bestLearned: best),
-      TheoryResults.YardstickTable(
-        problems: "d = 512, b = 400, N = 10, seed 895",
-        rows: try Yardsticks.rows(
-          TrainingSetting.large(horizon: 1, scale: 1).problem(), horizons: [20, 100]),
-        bestLearned: large?.max().map { [100: $0] } ?? [:]),
-    ]
+        setting, rows: try Yardsticks.rows(setting.problem(), horizons: [20, 100]),
+        bestLearned: best)
+    }
   }
 
   // MARK: Paper B

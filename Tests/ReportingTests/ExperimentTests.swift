@@ -167,7 +167,7 @@ import Testing
 @Suite struct Rechecks {
   private func report(_ ratio: (Double) -> Double, core: String) throws -> URL {
     let table = TheoryResults.YardstickTable(
-      problems: "d = 32, b = 25, N = 32, seed 895",
+      TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1),
       rows: try Yardsticks.rows(
         TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1).problem(), horizons: [5]
       ).map {

@@ -31,7 +31,14 @@ enum ExperimentClaims {
         improvement($0.curves.map { Curve(label: $0.label, parameter: 0, ratios: $0.y) })
       },
       horizons.map(everyHorizon),
-      figure("5a", results).map(stability),
+      figure("5a", results).map { stability($0) },
+      results.experiments.first { $0.name == "rows-20" }.map { experiment in
+        stability(
+          zip(experiment.curves, DescentExperiments.etas).map {
+            Curve(label: $0.label, parameter: $1, ratios: $0.y)
+          }, subject: "d = 32, b = 20, N = 32, as the text has it",
+          replay: "optcheck experiment rows-20")
+      },
       figure("5b", results).map(growthWithScale),
     ].compactMap(\.self)
       + ["figure-2a", "figure-2b"].compactMap { name in
@@ -105,7 +112,10 @@ enum ExperimentClaims {
   }
 
   /// E2: at e = 50 the largest η is unstable, smaller ones are stable, and of these a larger is faster.
-  static func stability(_ curves: [Curve]) -> CheckResult {
+  static func stability(
+    _ curves: [Curve], subject: String = "d = 32, b = 25, N = 32, as the scripts have it",
+    replay: String = "optcheck report --only figure-5a"
+  ) -> CheckResult {
     let large = curves.filter { $0.parameter > 5e-4 }
     let small = curves.filter { $0.parameter < 5e-4 }.sorted { $0.parameter > $1.parameter }
     var failures = large.filter(\.isStable).map {
@@ -125,13 +135,13 @@ enum ExperimentClaims {
     }
     return result(
       "E2", "at e = 50, T = 20, η = 1e-3 is unstable, η <= 1e-4 is stable, and larger η are faster",
-      "paper A, figure 5a", subject: "d = 32, b = 25, N = 32",
+      "paper A, figure 5a", subject: subject,
       reason: "at k = 100 and at the end "
         + curves.map {
           "\(brief($0.ratios.count > 1 ? $0.ratios[1] : .nan)), \(brief($0.last)) (\($0.label))"
         }
         .joined(separator: "; "),
-      failures: failures, numbers: [:], replay: "optcheck report --only figure-5a")
+      failures: failures, numbers: [:], replay: replay)
   }
 
   /// E3: at η = 1e-7 the improvement grows with e.

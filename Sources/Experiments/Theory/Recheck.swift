@@ -156,9 +156,7 @@ public struct Recheck: Sendable {
   }
 
   private static func item(_ table: TheoryResults.YardstickTable, isExact: Bool) -> Item? {
-    let setting: TrainingSetting =
-      table.problems.hasPrefix("d = 512")
-      ? .large(horizon: 1, scale: 1) : TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1)
+    let setting = table.setting
     let horizons = Array(Set(table.rows.map(\.horizon))).sorted()
     let values = table.rows.map(\.ratio)
     return Item(

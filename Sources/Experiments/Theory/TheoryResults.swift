@@ -24,18 +24,34 @@ public struct TheoryResults: Sendable {
 
   /// What methods without learning reach at one problem size.
   public struct YardstickTable: Sendable, Hashable, Codable {
-    /// The problems, in words.
-    public var problems: String
+    /// d, unknowns of an instance.
+    public var columns: Int
+    /// b, rows of an instance.
+    public var rowCount: Int
+    /// N.
+    public var instances: Int
     /// Method by method, T by T.
     public var rows: [Yardsticks.Row]
     /// The best ratio of any learned run, by T.
     public var bestLearned: [Int: Double]
 
     /// Creates it.
-    public init(problems: String, rows: [Yardsticks.Row], bestLearned: [Int: Double]) {
-      self.problems = problems
+    public init(_ setting: TrainingSetting, rows: [Yardsticks.Row], bestLearned: [Int: Double]) {
+      (columns, rowCount, instances) = (setting.columns, setting.rows, setting.instances)
       self.rows = rows
       self.bestLearned = bestLearned
+    }
+
+    /// The setting whose problems these are.
+    public var setting: TrainingSetting {
+      var setting = TrainingSetting(horizon: 1, scale: 1, metaStepSize: 1)
+      (setting.columns, setting.rows, setting.instances) = (columns, rowCount, instances)
+      return setting
+    }
+
+    /// The problems, in words.
+    public var problems: String {
+      "d = \(columns), b = \(rowCount), N = \(instances), seed \(setting.problemSeed)"
     }
   }
 
