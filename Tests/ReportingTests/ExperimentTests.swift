@@ -115,6 +115,9 @@ import Testing
     #expect(curve.agrees(.absolute(0.1)) == false, "a run that ended is no agreement")
     #expect(curve.agrees(.shape("only")) == nil)
     #expect(curve.worst(.absolute(0.1))?.x == 1)
+    let sparse = ExperimentResult.Curve(
+      label: "published in places", x: [0, 1, 2], y: [1, 5, 1], published: [1, .nan, 1.05])
+    #expect(sparse.agrees(.absolute(0.1)) == true, "where nothing was published nothing differs")
   }
 
   @Test func everyPublishedCurveBelongsToAnExperiment() throws {

@@ -60,7 +60,7 @@ public struct Experiment: Sendable {
     public var runs: [String]
     /// The values at `x`, from the outcomes of `runs` in their order.
     public var values: @Sendable ([[Double]]) -> [Double]
-    /// The published values at `x`; nil where none were published.
+    /// The published values at `x`, NaN where there is none; nil if none were published at all.
     public var published: [Double]?
 
     /// Puts the parts together.
@@ -145,17 +145,14 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
       self.published = published
     }
 
-    /// Distances from the published values.
-    public func distances(_ closeness: Closeness) -> [Double]? {
-      published.map { zip(y, $0).map { closeness.distance($0, $1) } }
-    }
-
     /// The largest distance and where; nil without published values.
     public func worst(_ closeness: Closeness) -> (distance: Double, x: Double)? {
-      guard let distances = distances(closeness) else { return nil }
-      // A curve that ended where the published one goes on is infinitely far.
-      let finite = distances.map { $0.isNaN ? .infinity : $0 }
-      return zip(finite, x).max { $0.0 < $1.0 }.map { ($0.0, $0.1) }
+      guard let published else { return nil }
+      return x.indices.filter { !published[$0].isNaN }.map { i in
+        let distance = closeness.distance(y[i], published[i])
+        // A curve that ended where the published one goes on is infinitely far.
+        return (distance.isNaN ? .infinity : distance, x[i])
+      }.max { $0.0 < $1.0 }
     }
 
     /// Whether every published point agrees; nil where nothing is judged.

@@ -84,13 +84,15 @@ struct InferenceExperiment {
       // Below 1e-6 the published curves are a float32 floor.
       let known = k.flatMap { plot?.curves[$0] }
       let pairs = known.map { zip($0.x, $0.y).filter { $0.1 > 1e-6 } }
-      let x = pairs?.map(\.0) ?? plain
+      let places = Dictionary(uniqueKeysWithValues: pairs ?? [])
+      // Every curve is looked at on the same grid, whatever of it was published.
+      let x = Set(plain + places.keys).sorted()
       return Experiment.Curve(
         label: label, x: x.map(Double.init), runs: runs.map(\.id),
         values: { outcomes in
           x.map { t in merge(outcomes.map { t < $0.count ? $0[t] : .nan }) }
         },
-        published: pairs?.map(\.1))
+        published: known.map { _ in x.map { places[$0] ?? .nan } })
     }
     return Experiment(
       name: "inference",

@@ -159,7 +159,7 @@ struct ExperimentSection: ReportSection {
         worst.map { Number.short($0.x) } ?? "",
         Number.orDash(curve.y.first) { Number.significant($0, digits: 4) },
         Number.orDash(curve.y.last) { Number.significant($0, digits: 6) },
-        Number.orDash(curve.published?.last) { Number.significant($0, digits: 6) },
+        Number.orDash(curve.published?.last { !$0.isNaN }) { Number.significant($0, digits: 6) },
       ])
     }
     let machine = experiment.machine
