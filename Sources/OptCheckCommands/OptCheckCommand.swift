@@ -120,7 +120,8 @@ struct Root: AsyncParsableCommand {
       """,
     subcommands: [
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
-      ExperimentCommand.self, VerifyCommand.self, ExplainCommand.self, PowerCommand.self,
+      ExperimentCommand.self, VerifyCommand.self, ExplainCommand.self, BaselineCommand.self,
+      CompareCommand.self, PowerCommand.self,
       RatesCommand.self, RecheckCommand.self, BenchCommand.self, ListCommand.self,
     ])
 

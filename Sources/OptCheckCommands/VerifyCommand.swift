@@ -120,23 +120,15 @@ struct VerifyCommand: AsyncParsableCommand {
     let job = Job(
       ground: try ground(), chosen: chosen, wanted: wanted, console: console,
       interruption: interruption)
-    let named = try rules.map { (RuleSource($0), try candidate($0)) }
+    let named = try rules.map { (RuleSource($0), try NamedRules.candidate($0)) }
     var records: [VerificationRecord] = []
     for (source, candidate) in named {
       records.append(try verify(candidate, source, job))
     }
     for command in external {
-      let rule = try foreignRule(command)
-      // Also where an interruption ends the run: no process is left behind.
-      defer { rule.close() }
       let source = RuleSource(command, isExternal: true)
-      guard rule.isDeterministic else {
-        let mean = try MeanOverSeeds(rule) { try foreignRule(command) }
-        defer { mean.close() }
-        records.append(try verify(mean, source, job))
-        continue
-      }
-      records.append(try verify(rule, source, job))
+      records.append(
+        try NamedRules.withForeignRule(command, limits: limits) { try verify($0, source, job) })
     }
     if records.count > 1 {
       let table = ConditionTable(
@@ -168,17 +160,14 @@ struct VerifyCommand: AsyncParsableCommand {
     }
   }
 
-  /// The rule of a name.
-  func candidate(_ name: String) throws -> any Candidate {
-    let folder = try? PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
-    return try CandidateCatalog.candidate(
-      name, trained: folder, others: OptCheckCommand.registry.rules)
+  /// How long rules in other processes may take.
+  private var limits: ForeignRule.Limits {
+    ForeignRule.Limits(hello: helloTimeout, line: lineTimeout)
   }
 
   /// The rule behind a command.
   func foreignRule(_ command: String) throws -> ForeignRule {
-    try ForeignRule(
-      command: command, limits: ForeignRule.Limits(hello: helloTimeout, line: lineTimeout))
+    try ForeignRule(command: command, limits: limits)
   }
 
   /// Where counterexamples are.

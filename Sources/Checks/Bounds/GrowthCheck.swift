@@ -69,15 +69,7 @@ struct MeanInterval {
     mean = values.reduce(0, +) / n
     let centre = mean
     let variance = values.reduce(0) { $0 + ($1 - centre) * ($1 - centre) } / (n - 1)
-    half = Self.quantile(values.count - 1) * (variance / n).squareRoot()
-  }
-
-  /// The 0.975 quantile for `freedom` degrees: a table, then Cornish and Fisher's expansion.
-  private static func quantile(_ freedom: Int) -> Double {
-    let table = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
-    if freedom <= table.count { return table[max(1, freedom) - 1] }
-    let z = 1.959964
-    return z + (z * z * z + z) / (4 * Double(freedom))
+    half = StudentT.quantile(0.975, freedom: n - 1) * (variance / n).squareRoot()
   }
 }
 

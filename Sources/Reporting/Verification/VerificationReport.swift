@@ -42,27 +42,6 @@ public struct VerificationRecord: Sendable, Hashable, Codable {
   }
 }
 
-extension DerivativeStudy.Results {
-  /// Violated if any block is; holds if one does and none is violated.
-  public var verdict: Verdict {
-    if checks.contains(where: { $0.verdict == .violated }) { return .violated }
-    if checks.contains(where: { $0.verdict == .premiseFails }) { return .premiseFails }
-    return checks.contains { $0.verdict == .holds } ? .holds : .inconclusive
-  }
-
-  /// In one line.
-  public var reason: String {
-    let broken = checks.filter { $0.verdict == .violated }
-    if let first = broken.first {
-      return "\(broken.count) of \(checks.count) blocks, first \(first.subject): \(first.reason)"
-    }
-    let decided = checks.filter { $0.verdict == .holds }
-    let silent = checks.count - decided.count
-    return "\(decided.count) blocks agree with differences"
-      + (silent > 0 ? ", \(silent) have too little signal to tell" : "")
-  }
-}
-
 extension Report where Results == VerificationRecord {
   /// The report on one rule, named after it.
   public static func verification(of rule: String) -> Report {

@@ -160,17 +160,12 @@ struct LineFit {
       return $0 + rest * rest
     }
     if x.count > 2 {
-      halfWidth = Self.student(x.count - 2) * (squares / (n - 2) / spread).squareRoot()
+      halfWidth = StudentT.quantile(0.975, freedom: n - 2) * (squares / (n - 2) / spread).squareRoot()
     }
   }
 
   /// How far the slope moves at most when point i moves by `widths[i]`.
   func shift(_ widths: [Double]) -> Double {
     zip(offsets, widths).reduce(0) { $0 + abs($1.0) * $1.1 } / spread
-  }
-
-  /// Student's 0.975 quantile; beyond ten degrees of freedom that of ten, which is larger.
-  static func student(_ freedom: Int) -> Double {
-    [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228][min(freedom, 10) - 1]
   }
 }

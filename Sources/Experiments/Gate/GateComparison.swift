@@ -1,0 +1,214 @@
+public import Checks
+import Foundation
+
+/// What became of rules since a baseline.
+public struct GateComparison: Sendable, Hashable, Codable {
+  /// One family of problems, all seeds together.
+  public struct Family: Sendable, Hashable, Codable {
+    /// Its name, or `training on` it.
+    public var name: String
+    /// What became of it.
+    public var answer: GateAnswer
+    /// More steps or larger losses than before, the mean over seeds.
+    public var effect: Effect
+    /// Seeds compared, and those beyond their own bars.
+    public var cells: Int
+    public var worse: Int
+    public var better: Int
+    /// Seeds whose bits agree.
+    public var identical: Int
+    /// The least change of every seed that would be seen.
+    public var limit: Double
+  }
+
+  /// A check whose verdict has changed.
+  public struct Change: Sendable, Hashable, Codable {
+    /// Its id.
+    public var check: String
+    /// Before.
+    public var old: Verdict
+    /// Now.
+    public var new: Verdict
+    /// Why, now.
+    public var reason: String
+    /// Worse if it is violated now, better if it no longer is, else the same.
+    public var answer: GateAnswer
+  }
+
+  /// One rule.
+  public struct Rule: Sendable, Hashable, Codable {
+    /// Its name.
+    public var name: String
+    /// What became of it.
+    public var answer: GateAnswer
+    /// More steps than before, the mean over families; nil where nothing was comparable.
+    public var effect: Effect?
+    /// Family by family, then trainings.
+    public var families: [Family]
+    /// Checks whose verdicts changed.
+    public var changes: [Change]
+    /// The least change that would be seen on some family.
+    public var limit: Double
+    /// Whether seeds are the same, so that they could be compared one by one.
+    public var isPaired: Bool
+    /// What else a reader should know.
+    public var notes: [String]
+
+    /// Whether a check is violated that was not.
+    public var isNewlyViolated: Bool { changes.contains { $0.answer == .worse } }
+  }
+
+  /// Changes smaller than this, as a logarithm, are not worth an answer.
+  public var margin: Double
+  /// Rule by rule.
+  public var rules: [Rule]
+
+  /// A tenth of a percent.
+  public static let defaultMargin = 1e-3
+
+  /// Compares records of rules, old and new, by name.
+  public init(
+    from old: [GateRecord], to new: [GateRecord], margin: Double = defaultMargin
+  ) {
+    self.margin = margin
+    let names =
+      old.map(\.rule) + new.map(\.rule).filter { name in !old.contains { $0.rule == name } }
+    rules = names.map { name in
+      switch (old.first { $0.rule == name }, new.first { $0.rule == name }) {
+      case (let old?, let new?): Rule(from: old, to: new, margin: margin)
+      case (_?, nil): Rule(name, .gone)
+      default: Rule(name, .new)
+      }
+    }
+  }
+
+  /// The worst answer of all: worse before gone before all else.
+  public var answer: GateAnswer {
+    let order: [GateAnswer] = [.worse, .gone, .better, .new, .same]
+    return order.first { answer in rules.contains { $0.answer == answer } } ?? .same
+  }
+}
+
+extension GateComparison.Rule {
+  fileprivate init(_ name: String, _ answer: GateAnswer) {
+    self.init(
+      name: name, answer: answer, effect: nil, families: [], changes: [], limit: 0,
+      isPaired: true, notes: [])
+  }
+
+  fileprivate init(from old: GateRecord, to new: GateRecord, margin: Double) {
+    self.init(old.rule, .same)
+    let twins = min(old.suite.twins, new.suite.twins)
+    isPaired = !Set(old.suite.seeds).isDisjoint(with: new.suite.seeds)
+    if old.suite.horizon != new.suite.horizon {
+      notes.append("\(old.suite.horizon) steps before, \(new.suite.horizon) now")
+    }
+    if isPaired {
+      families = Self.paired(old.cells, new.cells, \.key, \.family, margin) {
+        Effect(from: $0, to: $1, twins: twins, margin: margin)
+      }
+    } else {
+      notes.append("no seed in common: families are compared by their means over seeds")
+      families = Self.unpaired(old.cells, new.cells, margin)
+    }
+    let paces = families.map(\.effect)
+    effect = paces.isEmpty ? nil : .mean(paces)
+    limit = families.map(\.limit).min() ?? .infinity
+    families += Self.paired(
+      old.training, new.training, \.key, { "training on \($0.family)" }, margin
+    ) {
+      Effect(from: $0, to: $1, twins: twins)
+    }
+    if families.isEmpty { notes.append("no figure can be compared") }
+    let lost = Set(old.cells.map(\.key)).subtracting(new.cells.map(\.key))
+    if isPaired, !lost.isEmpty, new.suite == old.suite {
+      notes.append("no longer runs on \(lost.sorted().joined(separator: ", "))")
+    }
+    changes = old.verdicts.compactMap { verdict in
+      new.verdicts.first { $0.check == verdict.check }.flatMap {
+        GateComparison.Change(from: verdict, to: $0)
+      }
+    }
+    let answers = families.map(\.answer) + changes.map(\.answer)
+    answer = answers.contains(.worse) ? .worse : answers.contains(.better) ? .better : .same
+    if notes.contains(where: { $0.hasPrefix("no longer") }) { answer = .worse }
+  }
+
+  /// Seed by seed. One seed may be thrown off by rounding; where there are more, two must agree.
+  private static func paired<Cell>(
+    _ old: [Cell], _ new: [Cell], _ key: (Cell) -> String, _ family: (Cell) -> String,
+    _ margin: Double, _ effect: (Cell, Cell) -> Effect?
+  ) -> [GateComparison.Family] {
+    var names: [String] = []
+    for cell in old where !names.contains(family(cell)) { names.append(family(cell)) }
+    return names.compactMap { name in
+      let effects = old.filter { family($0) == name }.compactMap { cell in
+        new.first { key($0) == key(cell) }.flatMap { effect(cell, $0) }
+      }
+      guard !effects.isEmpty else { return nil }
+      let answers = effects.map { $0.answer(margin: margin) }
+      let (worse, better) = (answers.count { $0 == .worse }, answers.count { $0 == .better })
+      let needed = min(2, effects.count)
+      let limits = effects.map { $0.limit(margin: margin) }.sorted()
+      return GateComparison.Family(
+        name: name, answer: worse >= needed ? .worse : better >= needed ? .better : .same,
+        effect: .mean(effects), cells: effects.count, worse: worse, better: better,
+        identical: effects.count { $0 == .none }, limit: limits[needed - 1])
+    }
+  }
+
+  /// By the means over seeds of log time to the last level that all reach, by Welch's interval.
+  private static func unpaired(
+    _ old: [PaceCell], _ new: [PaceCell], _ margin: Double
+  ) -> [GateComparison.Family] {
+    var names: [String] = []
+    for cell in old where !names.contains(cell.family) { names.append(cell.family) }
+    return names.compactMap { name in
+      let (a, b) = (old.filter { $0.family == name }, new.filter { $0.family == name })
+      let all = a + b
+      guard a.count > 1, b.count > 1,
+        let level = (0..<GateSuite.levels.count).last(where: { j in
+          all.allSatisfy { $0.reachesSurely(j) }
+        })
+      else { return nil }
+      func logs(_ cells: [PaceCell]) -> [Double] { cells.map { log(max($0.time(level), 1e-3)) } }
+      let effect = Effect.welch(from: logs(a), to: logs(b), risk: 1e-4 / Double(names.count))
+      return GateComparison.Family(
+        name: name, answer: effect.answer(margin: margin), effect: effect,
+        cells: min(a.count, b.count), worse: 0, better: 0, identical: 0,
+        limit: effect.limit(margin: margin))
+    }
+  }
+}
+
+extension Effect {
+  /// The difference of two means, with Welch's interval.
+  static func welch(from old: [Double], to new: [Double], risk: Double) -> Effect {
+    func moments(_ values: [Double]) -> (mean: Double, square: Double) {
+      let deviation = PaceCell.deviation(values)
+      let n = Double(values.count)
+      return (values.reduce(0, +) / n, deviation * deviation / n)
+    }
+    let (a, b) = (moments(old), moments(new))
+    let total = a.square + b.square
+    let freedom =
+      total * total
+      / (a.square * a.square / Double(old.count - 1) + b.square * b.square / Double(new.count - 1))
+    guard total > 0 else { return Effect(size: b.mean - a.mean, bar: 0) }
+    return Effect(
+      size: b.mean - a.mean,
+      bar: StudentT.quantile(1 - risk / 2, freedom: freedom) * total.squareRoot())
+  }
+}
+
+extension GateComparison.Change {
+  /// Nil where nothing has changed.
+  fileprivate init?(from old: GateRecord.Verdict, to new: GateRecord.Verdict) {
+    guard old.verdict != new.verdict else { return nil }
+    check = old.check
+    self.old = old.verdict
+    self.new = new.verdict
+    reason = new.reason
+    answer = new.verdict == .violated ? .worse : old.verdict == .violated ? .better : .same
+  }
+}
