@@ -28,6 +28,8 @@ public protocol Candidate: Sendable {
   var probeDepth: Int { get }
   /// The rule with its weights, where it has any that this process can see.
   var learnedRule: (any LearnedUpdateRule)? { get }
+  /// The rule itself, where it lives in this process.
+  var updateRule: (any UpdateRule)? { get }
   /// A run on `problem`, one instance, from `start` (n entries).
   ///
   /// - Throws: ``CandidateError``.
@@ -58,6 +60,8 @@ extension Candidate {
   public var probeDepth: Int { 1 }
   /// None.
   public var learnedRule: (any LearnedUpdateRule)? { nil }
+  /// None.
+  public var updateRule: (any UpdateRule)? { nil }
 }
 
 /// The precision that a rule computes in.
@@ -146,6 +150,7 @@ public struct NativeCandidate<Rule: UpdateRule>: Candidate {
   public func objection(to problem: any Problem) -> String? { rule.objection(to: problem) }
   public var probeDepth: Int { .max }
   public var learnedRule: (any LearnedUpdateRule)? { rule as? any LearnedUpdateRule }
+  public var updateRule: (any UpdateRule)? { rule }
 
   public var speed: Double { 1 / rule.cost }
 

@@ -31,8 +31,12 @@ struct BuiltTool: Sendable {
   }
 
   /// Runs it; another status than 0 is an error with its own words.
-  func run(_ arguments: [String]) throws -> String {
-    let output = try ChildProcess.run(path, arguments)
+  ///
+  /// - Parameter kernel: the kernels that OpenBLAS is told to use; nil for its choice.
+  func run(_ arguments: [String], kernel: String? = nil) throws -> String {
+    var environment = ProcessInfo.processInfo.environment
+    if let kernel { environment["OPENBLAS_CORETYPE"] = kernel }
+    let output = try ChildProcess.run(path, arguments, environment: environment)
     guard output.status == 0 else {
       let words = output.standardError.split(separator: "\n").last ?? "no word"
       throw UsageError("\(path) ended with status \(output.status): \(words)")
