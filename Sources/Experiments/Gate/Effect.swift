@@ -74,36 +74,27 @@ extension Effect {
       + 64 * .ulpOfOne
   }
 
-  /// Of the steps to gaps: the mean over levels of log(new / old), each with the time that it takes
-  /// as its weight, so that the whole run counts and not its first steps.
+  /// Of the steps to gaps: log(new / old) of their mean over all gaps down to a level.
   ///
-  /// Levels take part that one of the two reaches with all its twins; one that the other does not
-  /// reach counts as reached at K, which is a lower bound. Where some levels are sharper than
-  /// `margin`, the others (at the rounding floor of F) say nothing more and are left out.
+  /// The level is the lowest that one of the two comes to with all its twins and at which rounding stays
+  /// below `margin`; where there is none, that at which it matters least. Nil where neither comes to
+  /// any.
   init?(from old: PaceCell, to new: PaceCell, twins: Int, margin: Double) {
     if old.hash == new.hash {
       self = .none
       return
     }
-    struct Level {
-      var size: Double
-      var bar: Double
-      var weight: Double
-    }
-    let all = (0..<max(old.times.count, new.times.count)).compactMap { j -> Level? in
+    let effects = (0..<max(old.means.count, new.means.count)).compactMap { j -> Effect? in
       guard old.reachesSurely(j) || new.reachesSurely(j) else { return nil }
-      let (a, b) = (max(old.time(j), 1e-3), max(new.time(j), 1e-3))
-      return Level(
-        size: log(b / a), bar: Self.bar(old.spread(j), new.spread(j), twins: twins),
-        weight: (a * b).squareRoot())
+      let (a, b) = (old.mean(j), new.mean(j))
+      return Effect(
+        size: log(b.value / a.value), bar: Self.bar(a.spread, b.spread, twins: twins))
     }
-    let sharp = all.filter { $0.bar <= margin }
-    let levels = sharp.isEmpty ? all : sharp
-    let total = levels.reduce(0) { $0 + $1.weight }
-    guard total > 0 else { return nil }
-    size = levels.reduce(0) { $0 + $1.weight * $1.size } / total
-    // Levels of one run err together.
-    bar = levels.reduce(0) { $0 + $1.weight * $1.bar } / total
+    guard
+      let effect = effects.last(where: { $0.bar <= margin })
+        ?? effects.min(by: { $0.bar < $1.bar })
+    else { return nil }
+    self = effect
   }
 
   /// Of the losses of a training: the mean of log(new / old) over its second half.

@@ -157,7 +157,8 @@ extension GateComparison.Rule {
     }
   }
 
-  /// By the means over seeds of log time to the last level that all reach, by Welch's interval.
+  /// By the means over seeds of the logarithm of the steps down to the last level that all come to, by
+  /// Welch's interval.
   private static func unpaired(
     _ old: [PaceCell], _ new: [PaceCell], _ margin: Double
   ) -> [GateComparison.Family] {
@@ -171,7 +172,7 @@ extension GateComparison.Rule {
           all.allSatisfy { $0.reachesSurely(j) }
         })
       else { return nil }
-      func logs(_ cells: [PaceCell]) -> [Double] { cells.map { log(max($0.time(level), 1e-3)) } }
+      func logs(_ cells: [PaceCell]) -> [Double] { cells.map { log($0.mean(level).value) } }
       let effect = Effect.welch(from: logs(a), to: logs(b), risk: 1e-4 / Double(names.count))
       return GateComparison.Family(
         name: name, answer: effect.answer(margin: margin), effect: effect,

@@ -148,18 +148,17 @@ extension PaceCell {
     self.family = family
     self.seed = seed
     self.horizon = horizon
-    let limit = Double(horizon)
-    var (times, spreads, isSure): ([Double], [Double], [Bool]) = ([], [], [])
-    for level in GateSuite.levels {
-      let all = ([course] + twins).map { $0.time(to: level) }
-      guard all.contains(where: { $0 != nil }) else { break }
-      times.append(all[0] ?? .nan)
-      isSure.append(!all.contains(nil))
-      spreads.append(Self.deviation(all.map { log(max($0 ?? limit, 1e-3)) }))
+    let all = ([course] + twins).map(\.envelope)
+    (times, means, spreads, isSure) = ([], [], [], [])
+    for level in GateSuite.levels.map({ log($0) }) {
+      let reached = all.map { GapCourse.time($0, to: level) }
+      guard reached.contains(where: { $0 != nil }) else { break }
+      let means = all.map { GapCourse.mean($0, to: level, horizon: horizon) }
+      times.append(reached[0] ?? .nan)
+      isSure.append(!reached.contains(nil))
+      self.means.append(means[0])
+      spreads.append(Self.deviation(means.map { log(max($0, 1e-3)) }))
     }
-    self.times = times
-    self.spreads = spreads
-    self.isSure = isSure
     gaps = GateSuite.marks.filter { $0 < course.gaps.count }.map { course.gaps[$0] }
     let positive = Array(course.gaps.prefix { $0 > 1e-13 })
     rate = RateAnalysis(positive).rate.map {

@@ -11,13 +11,15 @@ public struct PaceCell: Sendable, Hashable, Codable {
   public var seed: UInt64
   /// K.
   public var horizon: Int
-  /// The step, interpolated in log gap, at which each level of ``GateSuite`` is reached first; NaN
-  /// where it is not. Levels beyond the last that is reached are left out.
+  /// The step, interpolated in log gap, from which on the gap stays at or below each level of
+  /// ``GateSuite``; NaN where it does not by K. Levels beyond the last that is kept are left out.
   public var times: [Double]
-  /// The standard deviation of the logarithm of each time over the run and its twins; one that does
-  /// not reach the level counts with K.
+  /// The mean of these steps over all gaps from 1 down to each level, evenly in log gap. A gap that is
+  /// not reached counts with K, so that this is a lower bound there.
+  public var means: [Double]
+  /// The standard deviation of the logarithm of each mean over the run and its twins.
   public var spreads: [Double]
-  /// Whether the run and all twins reach the level.
+  /// Whether the run and all twins come to each level for good.
   public var isSure: [Bool]
   /// The gap after 1, 10, 100 and 1,000 steps, as far as K goes.
   public var gaps: [Double]
@@ -40,7 +42,8 @@ public struct PaceCell: Sendable, Hashable, Codable {
   /// Family and seed.
   public var key: String { "\(family)#\(seed)" }
 
-  /// The step, interpolated, at which the gap is at most `level`, one of 10^{-j/2}; nil if it never is.
+  /// The step, interpolated, from which on the gap stays at or below `level`, one of 10^{-j/2}; nil if
+  /// it does not by K.
   public func steps(to level: Double) -> Double? {
     guard let j = GateSuite.levels.firstIndex(where: { abs(log10($0 / level)) < 1e-9 }),
       j < times.count, times[j].isFinite
@@ -48,13 +51,16 @@ public struct PaceCell: Sendable, Hashable, Codable {
     return times[j]
   }
 
-  /// The time to level number `j`, at most K: a level that is not reached takes that long at least.
-  func time(_ j: Int) -> Double {
-    guard j < times.count, times[j].isFinite else { return Double(horizon) }
-    return times[j]
+  /// The mean of the steps to gaps down to level number `j`, and the spread of its logarithm.
+  ///
+  /// A level that neither the run nor a twin comes to has no mean of its own: that of the last one is
+  /// stretched by K for every further decade.
+  func mean(_ j: Int) -> (value: Double, spread: Double) {
+    guard let last = means.indices.last else { return (Double(horizon), 0) }
+    guard j > last else { return (max(means[j], 1e-3), spreads[j]) }
+    let (own, all) = (Double(last + 1), Double(j + 1))
+    return ((means[last] * own + Double(horizon) * (all - own)) / all, spreads[last])
   }
-
-  func spread(_ j: Int) -> Double { j < spreads.count ? spreads[j] : 0 }
 
   func reachesSurely(_ j: Int) -> Bool { j < isSure.count && isSure[j] }
 }
@@ -64,12 +70,18 @@ struct GapCourse {
   var gaps: [Double]
   var firstNonFinite: Int?
 
-  /// The first step, interpolated, at which the gap is at most `level`; nil if it never is.
-  func time(to level: Double) -> Double? {
-    guard let k = gaps.firstIndex(where: { $0 <= level }) else { return nil }
-    guard k > 0, gaps[k] > 0 else { return Double(k) }
-    let (before, after) = (log(gaps[k - 1]), log(gaps[k]))
-    return Double(k) - (log(level) - after) / (before - after)
+  /// log of the largest gap from each step on: it never grows, and hides no late rise.
+  ///
+  /// First passages would depend on where the whole steps fall in an oscillation. A run that left the
+  /// finite numbers has an infinite gap throughout.
+  var envelope: [Double] {
+    var largest = firstNonFinite == nil ? -Double.infinity : .infinity
+    var logs = gaps.map { log(max($0, 0)) }
+    for k in logs.indices.reversed() {
+      largest = max(largest, logs[k].isNaN ? .infinity : logs[k])
+      logs[k] = largest
+    }
+    return logs
   }
 
   var hash: String {
@@ -80,5 +92,26 @@ struct GapCourse {
   private func withBytes(of value: Double) -> [UInt8] {
     let bits = value.bitPattern
     return (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) }
+  }
+}
+
+extension GapCourse {
+  /// The step from which on a log gap with this envelope stays at or below `level` (a logarithm).
+  static func time(_ envelope: [Double], to level: Double) -> Double? {
+    guard let k = envelope.firstIndex(where: { $0 <= level }) else { return nil }
+    guard k > 0, envelope[k].isFinite, envelope[k - 1].isFinite else { return Double(k) }
+    return Double(k) - (level - envelope[k]) / (envelope[k - 1] - envelope[k])
+  }
+
+  /// The mean over gaps from 1 down to `level` of the steps to them, evenly in log gap: the area
+  /// between the envelope and the level, by trapezoids over `horizon` steps.
+  static func mean(_ envelope: [Double], to level: Double, horizon: Int) -> Double {
+    // Above 1 counts as 1, so that a first rise does not weigh more than the way down.
+    func height(_ k: Int) -> Double {
+      k < envelope.count ? min(max(envelope[k] - level, 0), -level) : 0
+    }
+    var area = (height(0) + height(horizon)) / 2
+    for k in 1..<horizon where k < envelope.count { area += height(k) }
+    return area / -level
   }
 }
