@@ -28,19 +28,24 @@ public struct GateCalibration: Sendable {
   public static let blockSize = 3
 
   /// The rules: all that need no weights and take no constant step, so that a contraction exists.
-  public static let rules = [
+  public static let standardRules = [
     "gradient-descent", "gradient-descent:1.5", "heavy-ball", "heavy-ball:0.5", "nesterov",
     "nesterov:0.5", "proximal-gradient", "fista", "l-bfgs", "CoordMathDNN",
   ]
 
+  /// Names of the rules.
+  public var rules: [String]
   /// Blocks of seeds; 25 make 1,000 comparisons of each kind with ten rules and five environments.
   public var blocks: Int
   /// Threads; no figure depends on it.
   public var threads: Int
 
   /// Plans it.
-  public init(blocks: Int = 25, threads: Int = Parallel.coreCount) {
+  public init(
+    rules: [String] = standardRules, blocks: Int = 25, threads: Int = Parallel.coreCount
+  ) {
     precondition(blocks >= 2, "\(blocks) blocks")
+    self.rules = rules
     self.blocks = blocks
     self.threads = threads
   }
@@ -99,7 +104,7 @@ public struct GateCalibration: Sendable {
   public func records(
     pace: Double = 1, proceed: @Sendable () throws -> Void = {}
   ) throws -> [GateRecord] {
-    try Self.rules.map { name in
+    try rules.map { name in
       let own = try CandidateCatalog.candidate(name, trained: nil)
       let rule = pace == 1 ? own : own.paced(pace) ?? own
       var suite = GateSuite.standard(for: own, seeds: seeds)

@@ -108,12 +108,19 @@ extension GateComparison.Rule {
         Effect(from: $0, to: $1, twins: twins, margin: margin)
       }
     } else {
-      notes.append("no seed in common: families are compared by their means over seeds")
-      families = Self.unpaired(old.cells, new.cells, margin)
+      notes.append("no seed in common: means over seeds are compared")
+      let strata = Self.strata(old.cells, new.cells)
+      families = strata.map { name, old, new in
+        Self.unpaired(name, old, new, risk: Effect.unpairedRisk / Double(strata.count), margin)
+      }
+      // Families together show what none of them shows alone.
+      if !strata.isEmpty {
+        effect = .unpaired(strata.map { ($0.old, $0.new) }, risk: Effect.unpairedRisk)
+      }
     }
-    let paces = families.map(\.effect)
-    effect = paces.isEmpty ? nil : .mean(paces)
+    if isPaired, !families.isEmpty { effect = .mean(families.map(\.effect)) }
     limit = families.map(\.limit).min() ?? .infinity
+    if !isPaired, let effect { limit = min(limit, effect.limit(margin: margin)) }
     families += Self.paired(
       old.training, new.training, \.key, { "training on \($0.family)" }, margin
     ) {
@@ -129,7 +136,8 @@ extension GateComparison.Rule {
         GateComparison.Change(from: verdict, to: $0)
       }
     }
-    let answers = families.map(\.answer) + changes.map(\.answer)
+    var answers = families.map(\.answer) + changes.map(\.answer)
+    if !isPaired, let effect { answers.append(effect.answer(margin: margin)) }
     answer = answers.contains(.worse) ? .worse : answers.contains(.better) ? .better : .same
     if notes.contains(where: { $0.hasPrefix("no longer") }) { answer = .worse }
   }
@@ -157,48 +165,59 @@ extension GateComparison.Rule {
     }
   }
 
-  /// By the means over seeds of the logarithm of the steps down to the last level that all come to, by
-  /// Welch's interval.
-  private static func unpaired(
-    _ old: [PaceCell], _ new: [PaceCell], _ margin: Double
-  ) -> [GateComparison.Family] {
+  /// The logarithms of the steps down to the last level that all seeds come to, family by family.
+  private static func strata(
+    _ old: [PaceCell], _ new: [PaceCell]
+  ) -> [(name: String, old: [Double], new: [Double])] {
     var names: [String] = []
     for cell in old where !names.contains(cell.family) { names.append(cell.family) }
     return names.compactMap { name in
       let (a, b) = (old.filter { $0.family == name }, new.filter { $0.family == name })
-      let all = a + b
       guard a.count > 1, b.count > 1,
         let level = (0..<GateSuite.levels.count).last(where: { j in
-          all.allSatisfy { $0.reachesSurely(j) }
+          (a + b).allSatisfy { $0.reachesSurely(j) }
         })
       else { return nil }
       func logs(_ cells: [PaceCell]) -> [Double] { cells.map { log($0.mean(level).value) } }
-      let effect = Effect.welch(from: logs(a), to: logs(b), risk: 1e-4 / Double(names.count))
-      return GateComparison.Family(
-        name: name, answer: effect.answer(margin: margin), effect: effect,
-        cells: min(a.count, b.count), worse: 0, better: 0, identical: 0,
-        limit: effect.limit(margin: margin))
+      return (name, logs(a), logs(b))
     }
+  }
+
+  private static func unpaired(
+    _ name: String, _ old: [Double], _ new: [Double], risk: Double, _ margin: Double
+  ) -> GateComparison.Family {
+    let effect = Effect.unpaired([(old, new)], risk: risk)
+    return GateComparison.Family(
+      name: name, answer: effect.answer(margin: margin), effect: effect,
+      cells: min(old.count, new.count), worse: 0, better: 0, identical: 0,
+      limit: effect.limit(margin: margin))
   }
 }
 
 extension Effect {
-  /// The difference of two means, with Welch's interval.
-  static func welch(from old: [Double], to new: [Double], risk: Double) -> Effect {
-    func moments(_ values: [Double]) -> (mean: Double, square: Double) {
-      let deviation = PaceCell.deviation(values)
-      let n = Double(values.count)
-      return (values.reduce(0, +) / n, deviation * deviation / n)
+  /// The probability of a false answer where seeds differ.
+  static let unpairedRisk = 1e-4
+
+  /// The mean over strata of the difference of two means, with Welch's interval (Satterthwaite's
+  /// degrees of freedom over all samples).
+  static func unpaired(_ strata: [(old: [Double], new: [Double])], risk: Double) -> Effect {
+    let count = Double(strata.count)
+    var (size, variance, fourth) = (0.0, 0.0, 0.0)
+    for (old, new) in strata {
+      for (values, sign) in [(old, -1.0), (new, 1.0)] {
+        let n = Double(values.count)
+        let deviation = PaceCell.deviation(values)
+        let square = deviation * deviation / n / (count * count)
+        size += sign * values.reduce(0, +) / n / count
+        variance += square
+        fourth += square * square / (n - 1)
+      }
     }
-    let (a, b) = (moments(old), moments(new))
-    let total = a.square + b.square
-    let freedom =
-      total * total
-      / (a.square * a.square / Double(old.count - 1) + b.square * b.square / Double(new.count - 1))
-    guard total > 0 else { return Effect(size: b.mean - a.mean, bar: 0) }
+    guard variance > 0 else { return Effect(size: size, bar: 0) }
     return Effect(
-      size: b.mean - a.mean,
-      bar: StudentT.quantile(1 - risk / 2, freedom: freedom) * total.squareRoot())
+      size: size,
+      bar: StudentT.quantile(1 - risk / 2, freedom: variance * variance / fourth)
+        * variance.squareRoot())
   }
 }
 

@@ -109,10 +109,7 @@ public struct GateStudy: Sendable {
         course.firstNonFinite = step
         break
       }
-      let gap = (solved.problem.value(at: run.x) - solved.minimumValue) / excess
-      course.gaps.append(gap)
-      // Of a twin only its times are wanted.
-      if salt != nil, let last = GateSuite.levels.last, gap <= last { break }
+      course.gaps.append((solved.problem.value(at: run.x) - solved.minimumValue) / excess)
     }
     return course
   }

@@ -35,18 +35,21 @@ struct GateOptions: ParsableArguments {
   ) throws -> [GateRecord] {
     let measurement = Measurement(
       plan: try plan(), baseline: baseline, console: console, interruption: Interruption())
-    var records = try names.map {
-      try measurement.record(of: try NamedRules.candidate($0), RuleSource($0))
+    let rules = try names.map { (RuleSource($0), try NamedRules.candidate($0)) }
+    var seen: Set<String> = []
+    func check(_ name: String) throws {
+      guard seen.insert(name).inserted else {
+        throw UsageError("two rules are called '\(name)'; accepted: one of a name")
+      }
     }
+    for (_, rule) in rules { try check(rule.name) }
+    var records = try rules.map { try measurement.record(of: $1, $0) }
     for command in external {
       records.append(
         try NamedRules.withForeignRule(command, limits: ForeignRule.Limits()) {
-          try measurement.record(of: $0, RuleSource(command, isExternal: true))
+          try check($0.name)
+          return try measurement.record(of: $0, RuleSource(command, isExternal: true))
         })
-    }
-    var seen: Set<String> = []
-    if let twice = records.map(\.rule).first(where: { !seen.insert($0).inserted }) {
-      throw UsageError("two rules are called '\(twice)'; accepted: one of a name")
     }
     return records
   }

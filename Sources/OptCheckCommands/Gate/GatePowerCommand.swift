@@ -21,6 +21,9 @@ struct GatePowerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Blocks of three seeds; 25 make 1,000 comparisons.", valueName: "n"))
   var blocks = 25
   @Option(
+    help: ArgumentHelp("A rule; may be repeated. By default ten that contract.", valueName: "rule"))
+  var rules: [String] = []
+  @Option(
     help: ArgumentHelp("Another build of this executable; may be repeated.", valueName: "path"))
   var also: [String] = []
   @Option(help: ArgumentHelp("Folder for the report.", valueName: "dir"))
@@ -40,7 +43,9 @@ struct GatePowerCommand: AsyncParsableCommand {
     guard blocks >= 2 else { throw UsageError("--blocks \(blocks); accepted: 2 and up") }
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
     let interruption = Interruption()
-    let calibration = GateCalibration(blocks: blocks, threads: threads)
+    let calibration = GateCalibration(
+      rules: rules.isEmpty ? GateCalibration.standardRules : rules, blocks: blocks,
+      threads: threads)
     let proceed: @Sendable () throws -> Void = {
       if interruption.isRequested { throw Finding(status: .interrupted) }
     }
@@ -74,7 +79,8 @@ struct GatePowerCommand: AsyncParsableCommand {
         + (threads == 1 ? "" : "s")
       console.note(name)
       let text = try tool.run(
-        ["gate-power", "--records", "--blocks", "\(blocks)", "--threads", "\(threads)"],
+        ["gate-power", "--records", "--blocks", "\(blocks)", "--threads", "\(threads)"]
+          + rules.flatMap { ["--rules", $0] },
         kernel: kernel)
       environments.append(
         GateCalibration.Environment(
@@ -97,6 +103,7 @@ struct GatePowerCommand: AsyncParsableCommand {
 
   private var command: String {
     (["optcheck gate-power"] + (blocks == 25 ? [] : ["--blocks \(blocks)"])
+      + rules.map { "--rules \(RuleSource.quoted($0))" }
       + also.map { "--also \(RuleSource.quoted($0))" }).joined(separator: " ")
   }
 }
