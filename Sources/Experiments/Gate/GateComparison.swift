@@ -122,10 +122,8 @@ extension GateComparison.Rule {
     limit = families.map(\.limit).min() ?? .infinity
     if !isPaired, let effect { limit = min(limit, effect.limit(margin: margin)) }
     families += Self.paired(
-      old.training, new.training, \.key, { "training on \($0.family)" }, margin
-    ) {
-      Effect(from: $0, to: $1, twins: twins)
-    }
+      old.training, new.training, \.key, { "training on \($0.family)" }, margin,
+      { Effect(from: $0, to: $1, twins: twins) })
     if families.isEmpty { notes.append("no figure can be compared") }
     let lost = Set(old.cells.map(\.key)).subtracting(new.cells.map(\.key))
     if isPaired, !lost.isEmpty, new.suite == old.suite {
@@ -142,7 +140,7 @@ extension GateComparison.Rule {
     if notes.contains(where: { $0.hasPrefix("no longer") }) { answer = .worse }
   }
 
-  /// Seed by seed. One seed may be thrown off by rounding; where there are more, two must agree.
+  /// Seed by seed, where one may be thrown off by rounding: of several, two must agree.
   private static func paired<Cell>(
     _ old: [Cell], _ new: [Cell], _ key: (Cell) -> String, _ family: (Cell) -> String,
     _ margin: Double, _ effect: (Cell, Cell) -> Effect?

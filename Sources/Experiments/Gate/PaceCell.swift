@@ -11,11 +11,13 @@ public struct PaceCell: Sendable, Hashable, Codable {
   public var seed: UInt64
   /// K.
   public var horizon: Int
-  /// The step, interpolated in log gap, from which on the gap stays at or below each level of
-  /// ``GateSuite``; NaN where it does not by K. Levels beyond the last that is kept are left out.
+  /// The step, interpolated in log gap, from which on the gap stays at or below each level.
+  ///
+  /// NaN where it does not by K. Levels beyond the last that is kept are left out.
   public var times: [Double]
-  /// The mean of these steps over all gaps from 1 down to each level, evenly in log gap. A gap that is
-  /// not reached counts with K, so that this is a lower bound there.
+  /// The mean of these steps over all gaps from 1 down to each level, evenly in log gap.
+  ///
+  /// A gap that is not reached counts with K, so that this is a lower bound there.
   public var means: [Double]
   /// The standard deviation of the logarithm of each mean over the run and its twins.
   public var spreads: [Double]

@@ -160,7 +160,8 @@ struct LineFit {
       return $0 + rest * rest
     }
     if x.count > 2 {
-      halfWidth = StudentT.quantile(0.975, freedom: n - 2) * (squares / (n - 2) / spread).squareRoot()
+      halfWidth =
+        StudentT.quantile(0.975, freedom: n - 2) * (squares / (n - 2) / spread).squareRoot()
     }
   }
 
