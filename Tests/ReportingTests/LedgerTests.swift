@@ -95,7 +95,8 @@ import Testing
     #expect(verdict("E5t", run(0.009, adam: 0.008)) == .violated)
     #expect(verdict("E5t", run(0.009, adam: .nan)) == .holds, "a rival that diverged is behind")
     // What a certificate does not tell apart does not count.
-    #expect(verdict("E5t", run(9e-13, adam: 1e-15)) == .holds)
+    #expect(verdict("E5t", run(9e-13, adam: 1e-15)) == .holdsVacuously)
+    #expect(verdict("E5t", run(9e-13, adam: 2e-12)) == .holds)
     #expect(verdict("E5t", run(2e-12, adam: 1e-15)) == .violated)
     let rows = Ledger.rows(Self.results(run(0.009)))
     #expect(rows.first { $0.id == "E5t" }?.counts == [.holds: 2], "fair and published step")

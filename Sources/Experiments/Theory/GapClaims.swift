@@ -4,7 +4,8 @@ import Storage
 /// E5 beyond what a rule was trained for: other problems (E5t), more steps (E5h), other sizes (E5s).
 ///
 /// A rule is ahead at an iteration if its mean gap is below that of each rival. A gap of at most 1e-12 is
-/// as good as none, since certificates vouch for no more; a rival whose gap is not a number has diverged.
+/// as good as none, since certificates vouch for no more: where a rival's is that small too the claim holds
+/// vacuously. A rival whose gap is not a number has diverged.
 extension ExperimentClaims {
   private static let certified = 1e-12
 
@@ -57,12 +58,16 @@ extension ExperimentClaims {
     let failures = theirs.filter { _, gap in
       !(ours <= certified || ours < gap || !ours.isNaN && gap.isNaN)
     }
-    return result(
+    var check = result(
       id, title, experiment.source, subject: subject,
       reason: "mean gap at iteration \(Int(mark)): learned \(brief(ours)), "
         + theirs.map { "\($0.0) \(brief($0.1))" }.joined(separator: ", "),
       failures: failures.map { Evidence($0.0, actual: ours, reference: $0.1, allowed: 0) },
       numbers: ["learned": ours, "best": theirs.map(\.1).filter { !$0.isNaN }.min() ?? .nan],
       replay: experiment.command)
+    if failures.isEmpty, theirs.contains(where: { $0.1 <= certified }) {
+      (check.verdict, check.qualifier) = (.holdsVacuously, nil)
+    }
+    return check
   }
 }
