@@ -126,18 +126,13 @@ struct LedgerRun {
   private func conditions(
     _ progress: @escaping @Sendable (String, Double) -> Void
   ) throws -> [TheoryResults.Condition] {
-    let suite = try ProblemSuite.standard()
     let trained = package.appendingPathComponent("Fixtures/Trained")
     var found: [TheoryResults.Condition] = []
     for (i, name) in Self.rules.enumerated() {
       progress("conditions", Double(i) / Double(Self.rules.count))
       try proceed()
       found += try kept("conditions of \(name)") {
-        let candidate = try CandidateCatalog.candidate(name, trained: trained, others: [])
-        return try Verification(candidate, on: suite).run().findings.map {
-          TheoryResults.Condition(
-            rule: candidate.name, claim: $0.claim, verdict: $0.verdict, reason: $0.reason)
-        }
+        try TheoryResults.conditions(of: name, trained: trained)
       }
     }
     progress("conditions", 1)

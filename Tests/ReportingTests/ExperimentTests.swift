@@ -228,9 +228,4 @@ import Testing
     #expect(names(1) == names(1) && names(1) != names(2))
     #expect(recheck.sample(35, seconds: 3, seed: 1).reduce(0) { $0 + $1.seconds } <= 3)
   }
-
-  @Test func aFileThatIsNoReportIsRefused() throws {
-    let file = Fixtures.published.appendingPathComponent("curves.json")
-    #expect(throws: StorageError.self) { try Recheck(file, known: [], blasCore: "X") }
-  }
 }

@@ -83,7 +83,7 @@ public enum Ledger {
     var row = Row(
       id: id, statement: conditions[0].claim.title, source: conditions[0].claim.source,
       counts: Dictionary(grouping: conditions, by: \.verdict).mapValues(\.count), found: "",
-      replay: ["optcheck verify \(decided.map(\.rule).joined(separator: " ")) --checks \(id)"])
+      replay: ["optcheck verify \(decided.map(\.candidate).joined(separator: " ")) --checks \(id)"])
     func names(_ verdict: Verdict) -> String? {
       let rules = decided.filter { $0.verdict == verdict }.map(\.rule)
       return rules.isEmpty ? nil : "\(verdict.name): \(rules.joined(separator: ", "))"
