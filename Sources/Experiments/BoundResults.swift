@@ -2,6 +2,14 @@ public import Checks
 
 /// What ``BoundStudy`` found.
 public struct BoundResults: Sendable, Hashable, Codable {
+  /// A training run that bounds are held against.
+  public struct Run: Sendable, Hashable, Codable {
+    /// Its words in tables.
+    public var label: String
+    /// What was trained.
+    public var setting: TrainingSetting
+  }
+
   /// The slack of one bound along one training run.
   public struct Curve: Sendable, Hashable, Codable {
     /// Claim id.
@@ -38,6 +46,8 @@ public struct BoundResults: Sendable, Hashable, Codable {
   public struct GrowthRow: Sendable, Hashable, Codable {
     /// The setting.
     public var run: String
+    /// n_1 to n_{L-1}.
+    public var widths: [Int]
     /// L.
     public var depth: Int
     /// T.
@@ -82,8 +92,10 @@ public struct BoundResults: Sendable, Hashable, Codable {
 
   /// Nothing.
   public static let empty = BoundResults(
-    curves: [], pairs: [], growth: [], scales: [], ladder: [], checks: [])
+    runs: [], curves: [], pairs: [], growth: [], scales: [], ladder: [], checks: [])
 
+  /// The training runs.
+  public var runs: [Run]
   /// Slacks along training.
   public var curves: [Curve]
   /// Random pairs.

@@ -37,7 +37,8 @@ extension BoundStudy {
       }
       return (
         BoundResults.GrowthRow(
-          run: name, depth: depth, horizon: horizon, scaledLayers: scaled, scales: Self.scales,
+          run: name, widths: widths, depth: depth, horizon: horizon, scaledLayers: scaled,
+          scales: Self.scales,
           log10Limits: mean(\.logLimits), log10Measured: mean(\.logMeasured),
           numbers: check.numbers), check
       )

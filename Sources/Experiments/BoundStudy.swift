@@ -53,7 +53,8 @@ public struct BoundStudy: Sendable {
     progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) throws -> BoundResults {
     var results = BoundResults(
-      curves: [], pairs: [], growth: [], scales: Self.scaleRows, ladder: [],
+      runs: settings.map { BoundResults.Run(label: $0.label, setting: $0.setting) }, curves: [],
+      pairs: [], growth: [], scales: Self.scaleRows, ladder: [],
       checks: ScaleStatement.all.map { ScaleThresholdCheck().run($0) })
     let growth = Self.growthCases
     let meter = ProgressMeter(
@@ -79,15 +80,15 @@ public struct BoundStudy: Sendable {
       results.growth.append(row)
       results.checks.append(check)
     }
-    let ladders = try descents()
+    let (rows, checks) = try ladder()
     meter.add(1)
-    results.ladder = ladders.flatMap { Self.rows($0) }
-    results.checks += ladders.map { DescentLadderCheck().run($0) }
+    results.ladder = rows
+    results.checks += checks
     return results
   }
 
   /// Trains one setting and holds every bound against it.
-  private func train(_ label: String, _ setting: TrainingSetting) throws -> BoundResults {
+  func train(_ label: String, _ setting: TrainingSetting) throws -> BoundResults {
     let problem = try setting.problem()
     let probe = try WeightProbe(setting, on: problem)
     let run = try TrainingRun.run(
@@ -111,7 +112,8 @@ public struct BoundStudy: Sendable {
     ]
     for i in [0, 3, 4] { checks[i].subject = label }
     return BoundResults(
-      curves: curves(label, gradients, consecutive, record), pairs: random.rows, growth: [],
+      runs: [], curves: curves(label, gradients, consecutive, record), pairs: random.rows,
+      growth: [],
       scales: [], ladder: [], checks: checks.map { $0.replayed(by: setting.command) })
   }
 
@@ -180,16 +182,24 @@ public struct BoundStudy: Sendable {
   }
 
   static let scaleRows = [5, 10, 20, 50, 100].flatMap { horizon in
-    [3, 4, 5, 6].map { depth in
-      let scales = ScaleThreshold.all.map { $0.log10Scale(horizon: horizon, depth: depth) }
-      let strictest = scales.indices.max {
-        (scales[$0] ?? -.infinity) < (scales[$1] ?? -.infinity)
-      }
-      return BoundResults.ScaleRow(
-        horizon: horizon, depth: depth,
-        exponents: ScaleThreshold.all.map { $0.exponent(horizon: horizon, depth: depth) },
-        log10Scales: scales, strictest: strictest.map { ScaleThreshold.all[$0].lemma } ?? "")
+    [3, 4, 5, 6].map { scaleRow(horizon: horizon, depth: $0) }
+  }
+
+  static func scaleRow(horizon: Int, depth: Int) -> BoundResults.ScaleRow {
+    let scales = ScaleThreshold.all.map { $0.log10Scale(horizon: horizon, depth: depth) }
+    let strictest = scales.indices.max {
+      (scales[$0] ?? -.infinity) < (scales[$1] ?? -.infinity)
     }
+    return BoundResults.ScaleRow(
+      horizon: horizon, depth: depth,
+      exponents: ScaleThreshold.all.map { $0.exponent(horizon: horizon, depth: depth) },
+      log10Scales: scales, strictest: strictest.map { ScaleThreshold.all[$0].lemma } ?? "")
+  }
+
+  /// The ladder of bounds on gradient descent with its verdicts.
+  func ladder() throws -> (rows: [BoundResults.LadderRow], checks: [CheckResult]) {
+    let ladders = try descents()
+    return (ladders.flatMap { Self.rows($0) }, ladders.map { DescentLadderCheck().run($0) })
   }
 
   /// Gradient descent with step 1/β on the published problems, and on the worst functions.

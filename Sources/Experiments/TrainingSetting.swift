@@ -3,7 +3,7 @@ public import Optimization
 import Storage
 
 /// One training run of paper A's quadratic experiments: all that determines its numbers.
-public struct TrainingSetting: Sendable, Hashable {
+public struct TrainingSetting: Sendable, Hashable, Codable {
   /// N, instances in the training batch.
   public var instances = 32
   /// b, rows of an instance.

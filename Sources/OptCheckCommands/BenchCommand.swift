@@ -20,24 +20,25 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "A few seconds at small sizes, to see that it works; no headline target is judged.")
   var quick = false
 
-  @Flag(help: "Only the rules that run on the tape.")
+  @Flag(help: "Only the rules that run on the tape, and what a trained one takes to a gap.")
   var learned = false
 
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let console = Console(common)
+    let fixtures = try PackageFolder.locate().appendingPathComponent("Fixtures")
+    let trained = fixtures.appendingPathComponent("Trained")
     if learned {
-      let result = try LearnedBenchmarks.run(quick: quick)
+      let result = try LearnedBenchmarks.run(trained: trained, quick: quick)
       return console.result(result) { Self.text($0) }
     }
-    let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Published")
-    let published = try PublishedTimes.load(from: folder)
+    let published = try PublishedTimes.load(from: fixtures.appendingPathComponent("Published"))
     let result = try Benchmarks.run(quick: quick, published: published) {
       console.note("measuring: \($0)")
     }
     console.note("measuring: rules on the tape (--learned: these alone)")
-    let learned = try LearnedBenchmarks.run(quick: quick)
+    let learned = try LearnedBenchmarks.run(trained: trained, quick: quick)
     console.result(Both(benchmarks: result, learned: learned)) {
       Self.text($0.benchmarks) + "\n\n" + Self.text($0.learned)
     }
@@ -86,7 +87,26 @@ struct BenchCommand: AsyncParsableCommand {
           number(Double($0.recomputed) / 1e3),
         ]
       }
-    return [rows, overhead, memory].map(aligned).joined(separator: "\n\n")
+    return [rows, overhead, memory, inference(result.inference)].map(aligned)
+      .joined(separator: "\n\n")
+  }
+
+  /// Per iteration, and to each gap.
+  private static func inference(_ rows: [LearnedBenchmarks.Inference]) -> [[String]] {
+    guard let first = rows.first else { return [] }
+    let heading =
+      ["Fresh LASSO, \(first.problem), 1 thread, ms", "iteration", "median"]
+      + first.levels.flatMap { ["k to \(Number.short($0))", "time"] }
+    return [heading] + rows.map(cells)
+  }
+
+  private static func cells(_ row: LearnedBenchmarks.Inference) -> [String] {
+    var cells = ["  \(row.rule)", number(row.iteration.minimum), number(row.iteration.median)]
+    for (count, time) in zip(row.iterations, row.times) {
+      cells.append(count.map { "\($0)" } ?? Number.dash)
+      cells.append(time.map { number($0) } ?? Number.dash)
+    }
+    return cells
   }
 
   private static func words(_ size: Benchmarks.Size) -> String {

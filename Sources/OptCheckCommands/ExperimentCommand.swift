@@ -40,7 +40,7 @@ struct ExperimentCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
-    let known = allExperiments(try Self.published())
+    let known = try Self.known()
     if list { return Self.show(known, console) }
     let chosen = known.filter { experiment in
       names.contains { Selection([$0]).matches(experiment.name) }
@@ -81,8 +81,12 @@ struct ExperimentCommand: AsyncParsableCommand {
     } catch is CancellationError { throw Finding(status: .interrupted) }
   }
 
-  static func published() throws -> PublishedCurves {
-    try .load(from: PackageFolder.locate().appendingPathComponent("Fixtures/Published"))
+  /// Every experiment, with what the package holds for it.
+  static func known() throws -> [Experiment] {
+    let fixtures = try PackageFolder.locate().appendingPathComponent("Fixtures")
+    return allExperiments(
+      try .load(from: fixtures.appendingPathComponent("Published")),
+      trained: fixtures.appendingPathComponent("Trained"))
   }
 
   /// The cache in `folder`, the user's own if that is nil.

@@ -74,7 +74,7 @@ struct LedgerRun {
   private func computedExperiments(
     _ progress: @escaping @Sendable (String, Double) -> Void
   ) throws -> [ExperimentResult] {
-    let known = allExperiments(try ExperimentCommand.published())
+    let known = try ExperimentCommand.known()
     let chosen = known.filter { Self.computed.contains($0.name) }
     let interruption = interruption
     do {
@@ -90,7 +90,7 @@ struct LedgerRun {
   /// Results in Fixtures/Results, in the order of the list.
   private func storedExperiments(_ computed: [ExperimentResult]) throws -> [ExperimentResult] {
     let folder = package.appendingPathComponent("Fixtures/Results")
-    return try allExperiments(try ExperimentCommand.published()).compactMap { experiment in
+    return try ExperimentCommand.known().compactMap { experiment in
       let file = folder.appendingPathComponent("\(experiment.name).json")
       guard !computed.contains(where: { $0.name == experiment.name }),
         FileManager.default.fileExists(atPath: file.path)
@@ -126,18 +126,13 @@ struct LedgerRun {
   private func conditions(
     _ progress: @escaping @Sendable (String, Double) -> Void
   ) throws -> [TheoryResults.Condition] {
-    let suite = try ProblemSuite.standard()
     let trained = package.appendingPathComponent("Fixtures/Trained")
     var found: [TheoryResults.Condition] = []
     for (i, name) in Self.rules.enumerated() {
       progress("conditions", Double(i) / Double(Self.rules.count))
       try proceed()
       found += try kept("conditions of \(name)") {
-        let candidate = try CandidateCatalog.candidate(name, trained: trained, others: [])
-        return try Verification(candidate, on: suite).run().findings.map {
-          TheoryResults.Condition(
-            rule: candidate.name, claim: $0.claim, verdict: $0.verdict, reason: $0.reason)
-        }
+        try TheoryResults.conditions(of: name, trained: trained)
       }
     }
     progress("conditions", 1)

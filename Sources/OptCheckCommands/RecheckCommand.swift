@@ -8,8 +8,8 @@ struct RecheckCommand: AsyncParsableCommand {
     commandName: "recheck",
     abstract: "Computes numbers of a report again and compares.",
     discussion: """
-      Takes a seeded sample of the curves and tables behind a report's results.json, or all of them. With the \
-      BLAS kernels that the report was made with every bit must be the same; with others a number may be off by \
+      Takes a seeded sample of the curves and tables behind a report's results.json, from every part of it in \
+      turn, or all of them. With the BLAS kernels that the report was made with every bit must be the same; with others a number may be off by \
       its band or by what its experiment allows. Exits with 1 when a number differs by more.
 
       Examples:
@@ -46,7 +46,9 @@ struct RecheckCommand: AsyncParsableCommand {
     guard count >= 1 else { throw UsageError("--count \(count); accepted: 1 and up") }
     guard seconds > 0 else { throw UsageError("--seconds \(seconds); accepted: above 0") }
     let recheck = try Recheck(
-      file, known: allExperiments(try ExperimentCommand.published()), blasCore: BLAS.coreName)
+      file, known: try ExperimentCommand.known(),
+      trained: try PackageFolder.locate().appendingPathComponent("Fixtures/Trained"),
+      blasCore: BLAS.coreName)
     let chosen = all ? recheck.items : recheck.sample(count, seconds: seconds, seed: seed)
     guard !chosen.isEmpty else {
       throw UsageError(

@@ -119,7 +119,7 @@ struct ReportCommand: AsyncParsableCommand {
     guard !quick else { throw UsageError("--quick is for learned-optimizers only") }
     let selection = Selection(only)
     let folder = try PackageFolder.locate()
-    let experiments = allExperiments(try ExperimentCommand.published()).map(\.name)
+    let experiments = try ExperimentCommand.known().map(\.name)
     let names = report.names(experiments)
     for pattern in only where !names.contains(where: Selection([pattern]).matches) {
       throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")

@@ -15,6 +15,9 @@ public enum Fixtures {
   /// Published numbers, as `PublishedFigures.load` wants them.
   public static var published: URL { folder.appendingPathComponent("Published") }
 
+  /// Trained rules with their provenance.
+  public static var trained: URL { folder.appendingPathComponent("Trained") }
+
   /// `shared` beside this package, with the reference cases; `nil` where it is absent.
   ///
   /// Use with `.enabled(if: Fixtures.sharedFolder != nil, "needs ../shared")`.

@@ -24,10 +24,12 @@ private func naiveValue(_ problem: some LinearModelProblem, _ i: Int, _ x: Vecto
       try Lasso.generated(seed: 1, size: size),
       try Lasso.generated(seed: 2, size: size, weight: 0.3, isShared: true),
       try LogisticL1.generated(seed: 3, size: size),
+      try LogisticL1.classes(
+        seed: 4, size: ClassificationSize(classes: 3, samples: 4, features: 9), weight: 0.1),
     ]
   }
 
-  @Test("values, gradients and curvature against the formula", arguments: 0..<3)
+  @Test("values, gradients and curvature against the formula", arguments: 0..<4)
   func derivatives(which: Int) throws { try check(Self.problems()[which]) }
 
   private func check(_ problem: some LinearModelProblem) throws {
@@ -116,6 +118,37 @@ private func naiveValue(_ problem: some LinearModelProblem, _ i: Int, _ x: Vecto
     // e^-40, which 1 + e^-40 does not show.
     #expect(abs(single.values(at: [40])[0] / exp(-40) - 1) <= 1e-15)
     #expect(abs(single.gradient(at: [40])[0] / -exp(-40) - 1) <= 1e-15)
+  }
+
+  @Test("classes: every sample belongs to one, features fade, and classes differ by their means")
+  func classLaws() throws {
+    let size = ClassificationSize(classes: 4, samples: 400, features: 3)
+    let problem = try LogisticL1.classes(seed: 5, size: size, weight: 0.1)
+    #expect(problem.instanceCount == 4 && problem.map.isShared && problem.dimension == 12)
+    let m = problem.map.matrix(0)
+    for row in 0..<1600 {
+      let own = (0..<4).filter { problem.target[$0 * 1600 + row] == 1 }
+      #expect(own == [row % 4])
+    }
+    for j in 0..<3 {
+      let scale = 1 / Double(j + 1).squareRoot()
+      for k in 0..<4 {
+        let own = stride(from: k, to: 1600, by: 4).map { m[$0, j] }
+        let mean = own.reduce(0, +) / 400
+        let deviation = (own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 399).squareRoot()
+        // 400 samples tell a standard deviation to 1/√800 of it; five of those.
+        #expect(abs(deviation / scale - 1) <= 5 / 800.0.squareRoot(), "seed 5, class \(k)")
+      }
+    }
+    let means = (0..<4).map { k in
+      stride(from: k, to: 1600, by: 4).reduce(0) { $0 + m[$1, 0] } / 400
+    }
+    // Means are normal with deviation 1, and known to 1/20 each.
+    #expect(try #require(means.max()) - #require(means.min()) > 0.5, "seed 5: \(means)")
+    #expect(try LogisticL1.classes(seed: 5, size: size, weight: 0.1).map == problem.map)
+    #expect(try LogisticL1.classes(seed: 6, size: size, weight: 0.1).map != problem.map)
+    let one = ClassificationSize(classes: 1, samples: 2, features: 3)
+    #expect(throws: ProblemError.self) { try LogisticL1.classes(seed: 5, size: one, weight: 0.1) }
   }
 
   @Test("generated data keep the laws of their source")

@@ -24,6 +24,7 @@ import Testing
       "growth.quantity", "growth.values", "growth.exponent", "targets.name", "targets.measured",
       "targets.limit", "targets.unit", "targets.isMet", "published.machine",
       "published.source.repository", "published.rows.seconds", "published.rows.peakMiB",
+      "learned.inference.rule", "learned.inference.iteration.minimum", "learned.inference.levels",
     ]
     #expect(Set(timings + size + others).subtracting(keys) == [])
 
@@ -45,7 +46,10 @@ import Testing
     defer { tool.cleanUp() }
     let output = try tool.run("bench --quick")
     #expect(output.status == 0)
-    for words in ["46.2 s", "70 to 270 ms", "10991", "fitted exponent", "NetX-lab", "limit"] {
+    for words in [
+      "46.2 s", "70 to 270 ms", "10991", "fitted exponent", "NetX-lab", "limit", "AdamHD",
+      "k to 1e-4",
+    ] {
       #expect(output.standardOutput.contains(words), "\(words)")
     }
     let targets = output.standardOutput.split(separator: "\n").filter {

@@ -122,7 +122,7 @@ import Testing
 
   @Test func everyPublishedCurveBelongsToAnExperiment() throws {
     let published = try PublishedCurves.load(from: Fixtures.published)
-    let known = allExperiments(published)
+    let known = allExperiments(published, trained: Fixtures.trained)
     #expect(Set(known.map(\.name)).count == known.count)
     for plot in published.plots where plot.name != "cnn" {
       let experiment = try #require(known.first { $0.name == plot.name }, "\(plot.name)")
@@ -156,7 +156,8 @@ import Testing
     let descent = unroll(
       GradientDescent(stepRule: .reference), on: problem, from: Vector(zeros: problem.dimension),
       horizon: 10)
-    let known = allExperiments(try PublishedCurves.load(from: Fixtures.published))
+    let known = allExperiments(
+      try PublishedCurves.load(from: Fixtures.published), trained: Fixtures.trained)
     let experiment = try #require(known.first { $0.name == "e2000-T10" })
     let run = try #require(experiment.runs.first)
     #expect(run.id.contains("--e 2000") && run.id.contains("--optimizer-training-steps 10"))
@@ -226,10 +227,5 @@ import Testing
     }
     #expect(names(1) == names(1) && names(1) != names(2))
     #expect(recheck.sample(35, seconds: 3, seed: 1).reduce(0) { $0 + $1.seconds } <= 3)
-  }
-
-  @Test func aFileThatIsNoReportIsRefused() throws {
-    let file = Fixtures.published.appendingPathComponent("curves.json")
-    #expect(throws: StorageError.self) { try Recheck(file, known: [], blasCore: "X") }
   }
 }

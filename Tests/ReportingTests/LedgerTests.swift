@@ -79,6 +79,34 @@ import Testing
     #expect(verdict("E6", run(2)) == .violated)
   }
 
+  @Test func aTransferredRuleMustBeAheadOfEveryRivalWithItsStep() {
+    func run(_ learned: Double, adam: Double = 0.5) -> [ExperimentResult] {
+      let steps = ["fair step", "published step"].flatMap { words -> [(String, [Double])] in
+        [
+          ("L2O-PA trained on LASSO, \(words)", [1, learned]), ("ISTA, \(words)", [1, 0.1]),
+          ("FISTA, \(words)", [1, 0.01]),
+        ]
+      }
+      return [Self.experiment("transfer", steps + [("Adam", [1, adam]), ("AdamHD", [1, 0.3])])]
+    }
+    #expect(verdict("E5t", run(0.009)) == .holds)
+    #expect(verdict("E5t", run(0.011)) == .violated)
+    #expect(verdict("E5t", run(.nan)) == .violated)
+    #expect(verdict("E5t", run(0.009, adam: 0.008)) == .violated)
+    #expect(verdict("E5t", run(0.009, adam: .nan)) == .holds, "a rival that diverged is behind")
+    // What a certificate does not tell apart does not count.
+    #expect(verdict("E5t", run(9e-13, adam: 1e-15)) == .holdsVacuously)
+    #expect(verdict("E5t", run(9e-13, adam: 2e-12)) == .holds)
+    #expect(verdict("E5t", run(2e-12, adam: 1e-15)) == .violated)
+    let rows = Ledger.rows(Self.results(run(0.009)))
+    #expect(rows.first { $0.id == "E5t" }?.counts == [.holds: 2], "fair and published step")
+    // Without the rivals, or before iteration 100, nothing is said.
+    var part = run(0.009)
+    part[0].curves.removeLast()
+    #expect(verdict("E5t", part) == nil)
+    #expect(verdict("E5t", [Self.experiment("transfer", [("Adam", [1])])]) == nil)
+  }
+
   @Test func violationsOfTheTheoremAreCounted() {
     func run(_ wrong: Double) -> [ExperimentResult] {
       [Self.experiment("sign-consistency", [("false positives, trained on F", [wrong, wrong])])]

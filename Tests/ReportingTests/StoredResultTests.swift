@@ -15,7 +15,10 @@ import Testing
   }
 
   private static var known: [Experiment] {
-    get throws { allExperiments(try PublishedCurves.load(from: Fixtures.published)) }
+    get throws {
+      allExperiments(
+        try PublishedCurves.load(from: Fixtures.published), trained: Fixtures.trained)
+    }
   }
 
   /// A result whose experiment has changed since is worth nothing.

@@ -3,7 +3,7 @@ public import Optimization
 
 extension CoordMathDNN {
   /// How the weights of the hidden layers are drawn; the last layer always starts at 0.
-  public enum Initialization: Sendable, Hashable {
+  public enum Initialization: Sendable, Hashable, Codable {
     /// The orthonormal QR factor of a Gaussian draw of our own, diag R > 0.
     case qr
     /// Its entries' magnitudes: what the text of paper A says.
@@ -25,7 +25,7 @@ extension CoordMathDNN {
   ///
   /// The shipped code draws input by output; most published curves match a draw of output by
   /// input, transposed.
-  public enum WeightLayout: String, Sendable, Hashable, CaseIterable {
+  public enum WeightLayout: String, Sendable, Hashable, Codable, CaseIterable {
     /// n_{l-1} x n_l, as shipped.
     case inOut = "in-out"
     /// n_l x n_{l-1}, transposed after the draw.

@@ -53,7 +53,8 @@ struct LargeKernel {
     let rank = max(subject.rank, spectrum.values.count { $0 > resolution })
     let (curve, check) = lazy(run, own, largest: largest)
     let row = KernelRow(
-      sizes: setting.sizes, initialization: setting.initialization.name, horizon: setting.horizon,
+      setting: setting, sizes: setting.sizes, initialization: setting.initialization.name,
+      horizon: setting.horizon,
       scale: setting.scale, order: angular.order, width: setting.width, rank: rank,
       isComplete: isComplete, leading: Array(spectrum.values.prefix(40)),
       smallest: isComplete ? 0 : nil, error: spectrum.errors[0], critical: 2 / largest,

@@ -28,8 +28,7 @@ struct ScaleStudy: Sendable {
     let meter = ProgressMeter(total: Double(all.count), report: progress)
     let found = try Parallel.map(all, threads: threads) { setting in
       defer { meter.add(1) }
-      let largest = try setting.kernel(on: problem).factor().squaredSpectralNorm()
-      return (largest, try search(setting, on: problem, around: 2 / largest))
+      return try criticalStep(setting, on: problem)
     }
     var results = TangentKernelResults()
     for (index, first) in stride(from: 0, to: all.count, by: scales.count).enumerated() {
@@ -41,8 +40,8 @@ struct ScaleStudy: Sendable {
       let scaling = KernelScalingCheck().run(
         .init(
           label: label, depth: setting.widths.count + 1,
-          samples: zip(scales, own).map { .init(scale: $0, largest: $1.0) }, isInitial: true))
-      let samples = own.map(\.1.sample)
+          samples: zip(scales, own).map { .init(scale: $0, largest: $1.largest) }, isInitial: true))
+      let samples = own.map(\.sample)
       // Over all e, and over those of the published runs.
       let slopes = [1.0, 10].map { least in
         CriticalStepCheck().run(
@@ -53,8 +52,9 @@ struct ScaleStudy: Sendable {
       results.checks += ([scaling] + slopes).map { $0.replayed(by: setting.command) }
       results.critical.append(
         CriticalSteps(
-          initialization: setting.initialization.name, horizon: setting.horizon, steps: steps,
-          samples: samples, islands: own.map(\.1.islands),
+          setting: setting, initialization: setting.initialization.name, horizon: setting.horizon,
+          steps: steps,
+          samples: samples, islands: own.map(\.islands),
           slopes: zip([1.0, 10], slopes).map { least, check in
             CriticalSteps.Slope(
               from: least, value: check.numbers["slope"] ?? .nan,
@@ -64,17 +64,28 @@ struct ScaleStudy: Sendable {
     return results
   }
 
-  private struct Found: Sendable {
+  /// What the search at one e found.
+  struct Found: Sendable {
+    /// λ_max at the initial weights.
+    var largest: Double
     var sample: CriticalStepCheck.Subject.Sample
     var islands: [Double]
+  }
+
+  /// λ_max of `setting`, and the largest stable η around 2/λ_max.
+  func criticalStep(_ setting: TrainingSetting, on problem: LeastSquares) throws -> Found {
+    try search(
+      setting, on: problem,
+      largest: setting.kernel(on: problem).factor().squaredSpectralNorm())
   }
 
   /// Upwards on a log grid to the first unstable η, then bisection to a 32nd of a decade.
   ///
   /// Larger steps that look stable again, most of them saturated at once, are kept apart.
   private func search(
-    _ setting: TrainingSetting, on problem: LeastSquares, around critical: Double
+    _ setting: TrainingSetting, on problem: LeastSquares, largest: Double
   ) throws -> Found {
+    let critical = 2 / largest
     let run = try ResidualRun(setting, on: problem)
     func stability(_ exponent: Double) -> ResidualRun.Stability {
       run.stability(stepSize: critical * pow(10, exponent), steps: steps)
@@ -90,6 +101,7 @@ struct ScaleStudy: Sendable {
       if stability((a + b) / 2) == .stable { low = (a + b) / 2 } else { high = (a + b) / 2 }
     }
     return Found(
+      largest: largest,
       sample: .init(
         scale: setting.scale, critical: critical, stable: low.map { critical * pow(10, $0) } ?? 0,
         unstable: high.map { critical * pow(10, $0) }),

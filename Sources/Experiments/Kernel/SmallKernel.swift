@@ -69,7 +69,8 @@ struct SmallKernel {
 
   private func row(_ spectrum: KernelRankCheck.Subject, _ identities: CheckResult) -> KernelRow {
     KernelRow(
-      sizes: setting.sizes, initialization: setting.initialization.name, horizon: setting.horizon,
+      setting: setting, sizes: setting.sizes, initialization: setting.initialization.name,
+      horizon: setting.horizon,
       scale: setting.scale, order: factor.rows, width: setting.width, rank: spectrum.rank,
       isComplete: true, leading: Array(eigenvalues.prefix(40)),
       smallest: spectrum.rank == factor.rows ? eigenvalues[factor.rows - 1] : 0,

@@ -41,6 +41,8 @@ public struct TangentKernelResults: Sendable, Codable {
 
 /// The spectrum of H at the initial weights of one setting.
 public struct KernelRow: Sendable, Hashable, Codable {
+  /// What H belongs to.
+  public var setting: TrainingSetting
   /// The setting's sizes, `d=32 b=25 N=32 n=[2, 1024]`.
   public var sizes: String
   /// How the hidden layers are drawn.
@@ -101,6 +103,8 @@ public struct LazyCurve: Sendable, Hashable, Codable {
 
 /// Critical training steps over e.
 public struct CriticalSteps: Sendable, Hashable, Codable {
+  /// The setting of the first e.
+  public var setting: TrainingSetting
   /// How the hidden layers are drawn.
   public var initialization: String
   /// T.
@@ -130,6 +134,8 @@ public struct CriticalSteps: Sendable, Hashable, Codable {
 
 /// 2/λ_max at one depth over T.
 public struct DepthRow: Sendable, Hashable, Codable {
+  /// The setting at the largest T.
+  public var setting: TrainingSetting
   /// How the hidden layers are drawn.
   public var initialization: String
   /// L.

@@ -89,10 +89,17 @@ public struct TangentKernelStudy: Sendable {
       settings.reversed(), threads: threads,
       {
         defer { meter.add(1) }
-        return try SmallKernel($0).results(shares: shares, steps: min(lazySteps, $0.steps))
+        return try spectrum($0, isSmall: true)
       }
     ).reversed() { all.append(part) }
     return all
+  }
+
+  /// Spectrum and lazy runs of one setting: all of H by LAPACK, or products alone.
+  func spectrum(_ setting: TrainingSetting, isSmall: Bool) throws -> TangentKernelResults {
+    isSmall
+      ? try SmallKernel(setting).results(shares: shares, steps: min(lazySteps, setting.steps))
+      : try LargeKernel(setting, threads: threads).results()
   }
 
   /// 2/λ_max over T for L = 3, 4, 5: one unrolled run of T = 100 serves all T.
@@ -112,13 +119,21 @@ public struct TangentKernelStudy: Sendable {
     let meter = ProgressMeter(total: Double(settings.count), report: progress)
     let rows = try Parallel.map(settings, threads: threads) { setting in
       defer { meter.add(1) }
-      let kernel = try setting.kernel(on: problem)
-      return DepthRow(
-        initialization: setting.initialization.name, depth: setting.widths.count + 1,
-        widths: setting.widths, scale: setting.scale, horizons: horizons,
-        critical: try kernel.factors(at: horizons).map { 2 / (try $0.squaredSpectralNorm()) })
+      return try Self.depth(setting, on: problem, horizons: horizons)
     }
     return TangentKernelResults(depths: rows.reversed())
+  }
+
+  /// 2/λ_max of `setting` over T.
+  static func depth(
+    _ setting: TrainingSetting, on problem: LeastSquares, horizons: [Int]
+  ) throws -> DepthRow {
+    let kernel = try setting.kernel(on: problem)
+    return DepthRow(
+      setting: setting, initialization: setting.initialization.name,
+      depth: setting.widths.count + 1,
+      widths: setting.widths, scale: setting.scale, horizons: horizons,
+      critical: try kernel.factors(at: horizons).map { 2 / (try $0.squaredSpectralNorm()) })
   }
 
   /// d = 512, b = 400, N = 10, width 5120: two kernels one after the other, since each fills memory.
@@ -131,7 +146,7 @@ public struct TangentKernelStudy: Sendable {
       (setting.rows, setting.columns, setting.instances) = (400, 512, 10)
       setting.width = 5120
       setting.initialization = initialization
-      all.append(try LargeKernel(setting, threads: threads).results())
+      all.append(try spectrum(setting, isSmall: false))
       progress(Double(index + 1) / Double(Self.initializations.count))
     }
     return all

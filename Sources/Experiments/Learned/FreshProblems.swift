@@ -39,6 +39,12 @@ public struct FreshProblems: Sendable, Hashable {
     self.lipschitz = lipschitz
   }
 
+  /// All that determines the problems, but for ``lipschitz``, in words.
+  public var words: String {
+    "\(family.rawValue) \(size.rows) x \(size.columns), \(size.sparsity) nonzeros, rho = \(weight), "
+      + "\(size.instances) instances, seed \(seed)"
+  }
+
   /// Training problem number k, from 0.
   ///
   /// - Throws: `ProblemError` for a size out of range.

@@ -1,9 +1,10 @@
 import Catalog
 import Dispatch
 import Engine
+public import Foundation
 import Optimization
 
-/// Times of training steps of the rules that run on the tape.
+/// Times of the rules that run on the tape: of training steps, and on fresh instances.
 public struct LearnedBenchmarks: Sendable, Hashable, Codable {
   /// One training step, forward and backward and the update of the weights.
   public struct Row: Sendable, Hashable, Codable {
@@ -25,11 +26,14 @@ public struct LearnedBenchmarks: Sendable, Hashable, Codable {
   public var overhead: [Overhead]
   /// What recorded runs hold, against T.
   public var memory: [Memory]
+  /// A trained rule beside AdamHD and FISTA.
+  public var inference: [Inference]
 
-  /// Measures; about half a minute, or a second if `quick`.
+  /// Measures; about two minutes, or a few seconds if `quick`.
   ///
-  /// - Throws: what the rules find wrong with the sizes, which are right.
-  public static func run(quick: Bool = false) throws -> LearnedBenchmarks {
+  /// - Parameter trained: the folder with trained rules.
+  /// - Throws: `StorageError` where the trained rule is not there.
+  public static func run(trained: URL, quick: Bool = false) throws -> LearnedBenchmarks {
     let recurrentRows = try [2, 1].map { try recurrent(threads: $0, quick: quick) }
     let unfoldedRows = try SupportSelection.Group.allCases.map {
       try unfolded($0, threads: 2, quick: quick)
@@ -37,7 +41,8 @@ public struct LearnedBenchmarks: Sendable, Hashable, Codable {
     return LearnedBenchmarks(
       rows: recurrentRows + unfoldedRows,
       overhead: [1, 8].map { overhead(side: $0) },
-      memory: try memory(quick ? [25, 50] : [25, 50, 100, 200, 400]))
+      memory: try memory(quick ? [25, 50] : [25, 50, 100, 200, 400]),
+      inference: try inference(trained: trained, quick: quick))
   }
 
   /// One minibatch of paper B's training: LASSO 250 x 500, 64 instances, T = 100 in 5 segments.

@@ -18,17 +18,14 @@ struct RecurrentExperiments {
     var testInstances: Int
 
     var id: String {
-      "\(source.family.rawValue) \(source.size.rows) x \(source.size.columns), \(source.size.sparsity) nonzeros, "
-        + "rho = \(source.weight), \(source.size.instances) instances, seed \(source.seed), eta = \(stepSize)"
+      "\(source.words), eta = \(stepSize)"
     }
   }
 
   private static let training = (problems: 500, horizon: 100, segment: 20)
   private static let variants = ["PBA12", "PBA1", "PBA2", "PBA", "PA", "P", "A"]
-  /// Iterations that curves show.
-  private static let marks = [
-    0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 150, 200, 300, 500, 700, 1000,
-  ]
+  /// Iterations of a test.
+  private static let testHorizon = 1000
 
   private static func lasso(_ rows: Int, _ columns: Int, _ sparsity: Int) -> FreshProblems {
     FreshProblems(
@@ -84,20 +81,9 @@ struct RecurrentExperiments {
     return rule
   }
 
-  private static func test(_ setting: Setting) throws -> (any SeparableProblem, [Double]) {
-    let problem = try setting.source.test(0, instances: setting.testInstances)
-    guard let problem = problem as? any CertifiableProblem else {
-      throw RuleError.unsupported(
-        setting: "problem", value: problem.name, accepted: "problems with certified minima")
-    }
-    return (problem, try problem.certifiedMinima().map(\.value))
-  }
-
   private static func curve(_ rule: any UpdateRule, _ setting: Setting) throws -> [Double] {
-    let (problem, minima) = try test(setting)
-    return GapStudy(
-      problem: problem, minima: minima, horizon: marks[marks.count - 1], threads: 1
-    ).curve("", rule).mean
+    try GapExperiment.gaps(
+      of: rule, on: setting.source.test(0, instances: setting.testInstances), horizon: testHorizon)
   }
 
   private static func run(_ variant: String, _ setting: Setting) -> ExperimentRun {
@@ -128,7 +114,7 @@ struct RecurrentExperiments {
         ) { _ in try Self.curve(rule, setting) }
       )
     }
-    let x = Self.marks.map(Double.init)
+    let marks = GapExperiment.marks(to: Self.testHorizon)
     return Experiment(
       name: setting.name, title: setting.title, source: "paper B, figure 1",
       referenceCommand:
@@ -141,13 +127,7 @@ struct RecurrentExperiments {
           + "they reach the certificates' rounding, about 1e-14."
       ],
       runs: runs.map(\.1) + classical.map(\.1),
-      curves: (runs + classical).map { name, run in
-        Experiment.Curve(
-          label: name, x: x, runs: [run.id],
-          values: { outcomes in Self.marks.map { $0 < outcomes[0].count ? outcomes[0][$0] : .nan }
-          },
-          published: nil)
-      })
+      curves: (runs + classical).map { GapExperiment.curve($0, $1, at: marks) })
   }
 
   /// Figure 2: what the learned biases do along a run.

@@ -49,7 +49,7 @@ enum ExperimentClaims {
         results.experiments.first { $0.name == "biases" }.map(biases),
         results.experiments.first { $0.name == "sign-consistency" }.map(consistency),
       ].compactMap(\.self)
-      + (results.learned?.comparisons.compactMap(comparison) ?? [])
+      + (results.learned?.comparisons.compactMap(comparison) ?? []) + gaps(results.experiments)
   }
 
   private static func figure(_ number: String, _ results: TheoryResults) -> [Curve]? {
@@ -267,7 +267,7 @@ enum ExperimentClaims {
       replay: experiment.command)
   }
 
-  private static func result(
+  static func result(
     _ id: String, _ title: String, _ source: String, subject: String, reason: String,
     failures: [Evidence], numbers: [String: Double], replay: String
   ) -> CheckResult {
@@ -278,5 +278,5 @@ enum ExperimentClaims {
       evidence: failures, replay: replay)
   }
 
-  private static func brief(_ value: Double) -> String { Number.significant(value, digits: 3) }
+  static func brief(_ value: Double) -> String { Number.significant(value, digits: 3) }
 }

@@ -8,10 +8,12 @@ public import Storage
 ///
 /// On the kernels that the report was made with every bit must be the same; on others a number may
 /// be off by what the report itself says of it: the band or probe of a curve, or the closeness that its
-/// experiment asks for.
+/// experiment asks for. Where it says nothing, six digits have to stay.
 public struct Recheck: Sendable {
   /// Some numbers of a report that one computation yields.
   public struct Item: Sendable {
+    /// Which part of the report they belong to, such as `bounds`.
+    public var part: String
     /// Where they stand in the report.
     public var name: String
     /// About how long they take on one core, in seconds.
@@ -44,9 +46,12 @@ public struct Recheck: Sendable {
   ///
   /// - Parameters:
   ///   - known: the experiments that there are.
+  ///   - trained: the folder with trained rules.
   ///   - blasCore: the kernels of this process.
   /// - Throws: `StorageError` for a file that is no report's.
-  public init(_ file: URL, known: [Experiment], blasCore: String) throws(StorageError) {
+  public init(
+    _ file: URL, known: [Experiment], trained: URL? = nil, blasCore: String
+  ) throws(StorageError) {
     let report: File = try JSONFile.read(from: file)
     let isSame = report.machine.core == blasCore
     isSameMachine = isSame
@@ -59,9 +64,13 @@ public struct Recheck: Sendable {
     for table in report.yardsticks ?? [] {
       if let item = Self.item(table, isExact: isSame) { items.append(item) }
     }
+    if let bounds = report.bounds { items += Self.items(bounds, isExact: isSame) }
+    if let kernel = report.kernel { items += Self.items(kernel, isExact: isSame) }
+    items += Self.items(report.conditions ?? [], trained: trained, isExact: isSame)
     guard !items.isEmpty else {
       throw .malformed(
-        path: file.path, culprit: "experiments, figures and yardsticks",
+        path: file.path,
+        culprit: "experiments, figures, yardsticks, bounds, kernel and conditions",
         reason: "none holds a number that can be computed again")
     }
     self.items = items
@@ -77,17 +86,23 @@ public struct Recheck: Sendable {
     }
   }
 
-  /// A seeded sample of the items that fits into `seconds`.
+  /// A seeded sample of the items that fits into `seconds`, from every part of the report in turn.
   public func sample(_ count: Int, seconds: Double, seed: UInt64) -> [Item] {
     var rng = SplitMix64(seed: seed)
-    var left = items
+    // Parts in random order, so that a small sample leaves out another one with another seed.
+    var left = Dictionary(grouping: items, by: \.part).sorted { $0.key < $1.key }.map(\.value)
+      .shuffled(using: &rng)
     var chosen: [Item] = []
     var spent = 0.0
     while chosen.count < count, !left.isEmpty {
-      let item = left.remove(at: Int(rng.next() % UInt64(left.count)))
-      guard spent + item.seconds <= seconds else { continue }
-      spent += item.seconds
-      chosen.append(item)
+      for i in left.indices where chosen.count < count {
+        left[i].removeAll { spent + $0.seconds > seconds }
+        guard !left[i].isEmpty else { continue }
+        let item = left[i].remove(at: Int(rng.next() % UInt64(left[i].count)))
+        spent += item.seconds
+        chosen.append(item)
+      }
+      left.removeAll(where: \.isEmpty)
     }
     return chosen
   }
@@ -134,7 +149,7 @@ public struct Recheck: Sendable {
       if curve.runs.count == 1, let run = runs[curve.runs[0]] {
         return [
           Item(
-            name: name, seconds: run.seconds, reported: reported.y,
+            part: "experiments", name: name, seconds: run.seconds, reported: reported.y,
             allowed: reported.y.map(allowed)
           ) { curve.values([try run.body { _ in }]) }
         ]
@@ -144,7 +159,8 @@ public struct Recheck: Sendable {
       return curve.runs.indices.compactMap { i in
         guard let run = runs[curve.runs[i]] else { return nil }
         return Item(
-          name: "\(name) at \(Number.short(reported.x[i]))", seconds: run.seconds,
+          part: "experiments", name: "\(name) at \(Number.short(reported.x[i]))",
+          seconds: run.seconds,
           reported: [reported.y[i]], allowed: [allowed(reported.y[i])]
         ) {
           var outcomes = [[Double]](repeating: [], count: curve.runs.count)
@@ -160,8 +176,8 @@ public struct Recheck: Sendable {
     let horizons = Array(Set(table.rows.map(\.horizon))).sorted()
     let values = table.rows.map(\.ratio)
     return Item(
-      name: "yardsticks, \(table.problems)", seconds: setting.columns > 32 ? 20 : 1,
-      reported: values, allowed: values.map { isExact ? 0 : 1e-6 * max(1, abs($0)) }
+      part: "yardsticks", name: "yardsticks, \(table.problems)",
+      seconds: setting.columns > 32 ? 20 : 1, reported: values, isExact: isExact
     ) { try Yardsticks.rows(setting.problem(), horizons: horizons).map(\.ratio) }
   }
 
@@ -173,6 +189,9 @@ public struct Recheck: Sendable {
     var figures: [Figure]?
     var convergence: Convergence?
     var yardsticks: [TheoryResults.YardstickTable]?
+    var bounds: BoundResults?
+    var kernel: TangentKernelResults?
+    var conditions: [TheoryResults.Condition]?
     var machine: Machine
   }
 
@@ -218,11 +237,24 @@ public struct Recheck: Sendable {
         return max(abs(band.high[i] - ours[i]), abs(ours[i] - band.low[i]))
       }
       return Item(
-        name: "\(figure), \(label)", seconds: own.lossRun.seconds, reported: ours, allowed: allowed
+        part: "figures", name: "\(figure), \(label)", seconds: own.lossRun.seconds, reported: ours,
+        allowed: allowed
       ) { [own] in
         let ratios = try TrainingRun.run(own).ratios
         return steps.map { $0 < ratios.count ? ratios[$0] : .nan }
       }
     }
+  }
+}
+
+extension Recheck.Item {
+  /// Numbers of which rounding is all that other kernels change: six digits stay.
+  init(
+    part: String, name: String, seconds: Double, reported: [Double], isExact: Bool,
+    body: @escaping @Sendable () throws -> [Double]
+  ) {
+    self.init(
+      part: part, name: name, seconds: seconds, reported: reported,
+      allowed: reported.map { isExact ? 0 : 1e-6 * max(1, abs($0)) }, body: body)
   }
 }

@@ -1,4 +1,7 @@
+import Catalog
 public import Checks
+public import Foundation
+import Optimization
 
 /// Everything that the report on theory and experiment shows.
 public struct TheoryResults: Sendable {
@@ -6,6 +9,8 @@ public struct TheoryResults: Sendable {
   public struct Condition: Sendable, Hashable, Codable {
     /// The rule.
     public var rule: String
+    /// How the catalogue calls it.
+    public var candidate: String
     /// The claim.
     public var claim: Claim
     /// The verdict over all problems.
@@ -14,8 +19,11 @@ public struct TheoryResults: Sendable {
     public var reason: String
 
     /// Creates it.
-    public init(rule: String, claim: Claim, verdict: Verdict, reason: String) {
+    public init(
+      rule: String, candidate: String? = nil, claim: Claim, verdict: Verdict, reason: String
+    ) {
       self.rule = rule
+      self.candidate = candidate ?? rule
       self.claim = claim
       self.verdict = verdict
       self.reason = reason
@@ -100,5 +108,19 @@ public struct TheoryResults: Sendable {
   /// Every verdict on runs of paper A: theory first, then what its experiments claim.
   public var checks: [CheckResult] {
     convergence.checks + bounds.checks + kernel.checks + schemes + ExperimentClaims.all(self)
+  }
+}
+
+extension TheoryResults {
+  /// Every condition of paper B for one rule of the catalogue, on the standard problems.
+  ///
+  /// - Throws: `RuleError` or `StorageError` for a rule or weights that are not there.
+  public static func conditions(of candidate: String, trained: URL?) throws -> [Condition] {
+    let rule = try CandidateCatalog.candidate(candidate, trained: trained)
+    return try Verification(rule, on: ProblemSuite.standard()).run().findings.map {
+      Condition(
+        rule: rule.name, candidate: candidate, claim: $0.claim, verdict: $0.verdict,
+        reason: $0.reason)
+    }
   }
 }

@@ -293,6 +293,8 @@ struct LearnedLedgerSection: ReportSection {
         "\n<a id=\"\(comparison.id)\"></a>\n\n### \(Markdown.literal(comparison.title))\n\n"
           + GapSection(id: comparison.id).markdown(inner)
       }.joined()
+      + "\nTime per iteration and time to a gap, beside AdamHD's (paper B, table 2), are measurements of a machine:\n\n"
+      + Markdown.commands(["optcheck bench --learned"])
   }
 
   private func own(

@@ -1,0 +1,143 @@
+import Catalog
+import Engine
+import Foundation
+import Optimization
+import Storage
+
+/// Mean relative gaps of several rules on the same instances from 0, iteration by iteration.
+struct GapExperiment {
+  /// Instances with certified minima.
+  struct Instances: Sendable {
+    /// Everything that determines them, in words.
+    var id: String
+    /// N.
+    var count: Int
+    /// Draws them.
+    var problem: @Sendable () throws -> any LinearModelProblem
+  }
+
+  /// A rule that is compared.
+  struct Entry: Sendable {
+    /// Its words in the legend.
+    var label: String
+    /// Everything that determines it, in words.
+    var id: String
+    /// What it runs on, with the same minima; nil for the experiment's own.
+    var instances: Instances?
+    /// Makes it.
+    var rule: @Sendable () throws -> any UpdateRule
+  }
+
+  var name: String
+  var title: String
+  var source: String
+  var referenceCommand: String
+  var notes: [String]
+  var instances: Instances
+  /// Iterations.
+  var horizon: Int
+  /// Of one rule on one core.
+  var secondsPerRule: Double
+  var entries: [Entry]
+
+  /// Iterations that curves show, up to `horizon`.
+  static func marks(to horizon: Int) -> [Int] {
+    [
+      0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100, 150, 200, 300, 500, 700, 1000,
+      1500, 2000, 3000, 5000,
+    ].filter { $0 <= horizon }
+  }
+
+  /// The mean over instances of (F(x_t) - F*) / F* for t from 0 to `horizon`, on one thread.
+  ///
+  /// - Throws: `RuleError` where a minimum carries no certificate.
+  static func gaps(
+    of rule: any UpdateRule, on problem: any LinearModelProblem, horizon: Int
+  ) throws -> [Double] {
+    guard let problem = problem as? any CertifiableProblem else {
+      throw RuleError.unsupported(
+        setting: "problem", value: problem.name, accepted: "problems with certified minima")
+    }
+    let minima = try problem.certifiedMinima()
+    guard minima.allSatisfy(\.isCertified) else {
+      throw RuleError.unsupported(
+        setting: "problem", value: problem.name, accepted: "minima with a duality gap of 1e-12")
+    }
+    return GapStudy(
+      problem: problem, minima: minima.map(\.value), horizon: horizon, threads: 1
+    ).curve("", rule).mean
+  }
+
+  /// The values of a run at `marks`, NaN beyond its end.
+  static func curve(
+    _ label: String, _ run: ExperimentRun, at marks: [Int]
+  ) -> Experiment.Curve {
+    Experiment.Curve(
+      label: label, x: marks.map(Double.init), runs: [run.id],
+      values: { outcomes in marks.map { $0 < outcomes[0].count ? outcomes[0][$0] : .nan } })
+  }
+
+  var experiment: Experiment {
+    let horizon = horizon
+    let runs = entries.map { entry in
+      let instances = entry.instances ?? instances
+      return ExperimentRun(
+        id:
+          "\(entry.id), \(horizon) steps from 0, mean gap over \(instances.count) of \(instances.id)",
+        seconds: secondsPerRule
+      ) { _ in try Self.gaps(of: entry.rule(), on: instances.problem(), horizon: horizon) }
+    }
+    let marks = Self.marks(to: horizon)
+    return Experiment(
+      name: name, title: title, source: source, referenceCommand: referenceCommand,
+      quantity: "mean of (F - F*) / F*", abscissa: "iteration", isLogarithmic: true,
+      closeness: .shape("no curve of it was published as numbers"),
+      notes: notes + [
+        "Gaps are taken with respect to certified minima; below 1e-12 they say nothing."
+      ], runs: runs, curves: zip(entries, runs).map { Self.curve($0.label, $1, at: marks) })
+  }
+}
+
+// MARK: - Rules
+
+extension GapExperiment.Entry {
+  /// ISTA, with 0.9999 over the problem's constants as the reference code steps.
+  static func ista(
+    _ label: String = "ISTA", on instances: GapExperiment.Instances? = nil
+  ) -> Self {
+    Self(label: label, id: "ISTA", instances: instances) { ProximalGradient(stepRule: .reference) }
+  }
+
+  /// FISTA, stepping as ``ista(_:on:)``.
+  static func fista(
+    _ label: String = "FISTA", on instances: GapExperiment.Instances? = nil
+  ) -> Self {
+    Self(label: label, id: "FISTA", instances: instances) { FISTA(stepRule: .reference) }
+  }
+
+  /// Adam with the step and the decays that paper B gives it on synthetic problems.
+  static let adam = Self(label: "Adam", id: "Adam 1e-2, 0.1, 0.1") {
+    Adam(stepRule: .constant(1e-2), beta1: 0.1, beta2: 0.1)
+  }
+
+  /// AdamHD with paper B's settings; every instance moves its own step.
+  static let adamHD = Self(label: "AdamHD", id: "AdamHD 0.1, 0.001, 0.1, kappa 1e-7") {
+    Adam(
+      stepRule: .constant(0.1), beta1: 0.001, beta2: 0.1,
+      hyperDescent: Adam.HyperDescent(rate: 1e-7))
+  }
+
+  /// The rule whose weights lie under `name` in `folder`, stepping as ``ista(_:on:)``.
+  static func trained(
+    _ name: String, in folder: URL, label: String, on instances: GapExperiment.Instances? = nil
+  ) -> Self {
+    // The weights are part of what determines the outcome.
+    let weights = folder.appendingPathComponent(name).appendingPathExtension("safetensors")
+    let hash = ResultCache.hash((try? Data(contentsOf: weights)) ?? Data())
+    return Self(label: label, id: "\(name), weights \(hash)", instances: instances) {
+      var rule = try TrainedRule(named: name, in: folder).rule
+      rule.stepRule = .reference
+      return rule
+    }
+  }
+}
