@@ -22,7 +22,7 @@ extension VerifyCommand {
         throw UsageError(
           "\(path): its rule is another process; give it again: \(example.source.words)")
       }
-      replay = try example.replayed(by: candidate(rules.first ?? example.source.text))
+      replay = try example.replayed(by: Self.candidate(rules.first ?? example.source.text))
     }
     console.result(StoredReplay(entry, replay)) { _ in
       Self.text(example, replay, of: rules.first ?? external.first ?? example.source.text)
