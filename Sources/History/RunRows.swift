@@ -117,8 +117,8 @@ enum RunRows {
 
   // MARK: Texts
 
-  /// `2026-11-21T15:20:03.125Z`: sorts as text by time.
-  private static let timestamp = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+  /// `2026-11-21T15:20:03Z`: sorts as text by time.
+  private static let timestamp = Date.ISO8601FormatStyle()
 
   private static func date(_ text: String) throws -> Date { try timestamp.parse(text) }
 

@@ -3,7 +3,7 @@ public import Foundation
 
 /// When, how and on what a command ran; known once it has ended, without its help.
 public struct RunCircumstances: Sendable, Hashable, Codable {
-  /// When it began; whole milliseconds, so that what is read equals what was written.
+  /// When it began; whole seconds, so that what is read equals what was written.
   public var started: Date
   /// The words after the program's name.
   public var arguments: [String]
@@ -18,8 +18,7 @@ public struct RunCircumstances: Sendable, Hashable, Codable {
   public init(
     started: Date, arguments: [String], machine: RunRecord, seconds: Double, exitStatus: Int32
   ) {
-    self.started = Date(
-      timeIntervalSince1970: (started.timeIntervalSince1970 * 1000).rounded() / 1000)
+    self.started = Date(timeIntervalSince1970: started.timeIntervalSince1970.rounded(.down))
     self.arguments = arguments
     self.machine = machine
     self.seconds = seconds
