@@ -29,6 +29,7 @@ let testSettings: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -79,7 +80,7 @@ let foreign: [Target] = [
     swiftSettings: swiftSettings),
 ]
 
-/// What only the commands need: files of other programs, through matio and zlib.
+/// What only the commands need: files of other programs, through matio and zlib, and runs in SQLite.
 let commands: [Target] = [
   .target(
     name: "CDataFiles", cSettings: cSettings,
@@ -92,9 +93,12 @@ let commands: [Target] = [
     name: "EventFiles", dependencies: [protobuf], exclude: ["event.proto"],
     swiftSettings: swiftSettings),
   .target(
+    name: "History", dependencies: ["Storage", "Checks", "Experiments", grdb],
+    swiftSettings: swiftSettings),
+  .target(
     name: "OptCheckCommands",
     dependencies: [
-      "OptCheck", "Datasets", "EventFiles", "ForeignRules", argumentParser, yams,
+      "OptCheck", "Datasets", "EventFiles", "ForeignRules", "History", argumentParser, yams,
     ],
     swiftSettings: swiftSettings),
   .executableTarget(
@@ -120,10 +124,13 @@ let tests: [Target] = [
     swiftSettings: testSettings),
   .testTarget(
     name: "CommandTests",
-    dependencies: ["OptCheckCommands", "OptCheckTool", "EventFiles", "TestSupport"],
+    dependencies: ["OptCheckCommands", "OptCheckTool", "EventFiles", "History", "TestSupport"],
     swiftSettings: testSettings),
   .testTarget(
     name: "DatasetsTests", dependencies: ["Datasets", "OptCheck", "TestSupport"],
+    swiftSettings: testSettings),
+  .testTarget(
+    name: "HistoryTests", dependencies: ["History", "Checks", "Experiments", "Storage", grdb],
     swiftSettings: testSettings),
   .testTarget(
     name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
@@ -143,6 +150,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: library + testing + foreign + commands + tests,

@@ -16,7 +16,7 @@ public struct Claim: Sendable, Hashable, Codable {
 }
 
 /// What was found about a claim on one subject.
-public enum Verdict: Sendable, Hashable, Codable {
+public enum Verdict: Sendable, Hashable, Codable, CaseIterable {
   /// Premises measured true, conclusion true beyond rounding.
   case holds
   /// True, but says nothing: a premise fails, or the bound is over six decades loose.
@@ -56,8 +56,7 @@ public enum Verdict: Sendable, Hashable, Codable {
 
   /// What the marks mean, in one line.
   public static var legend: String {
-    [.holds, .holdsVacuously, .premiseFails, .violated, .inconclusive, .notApplicable]
-      .map { (verdict: Self) in "\(verdict.mark) \(verdict.name)" }.joined(separator: ", ")
+    allCases.map { "\($0.mark) \($0.name)" }.joined(separator: ", ")
   }
 }
 

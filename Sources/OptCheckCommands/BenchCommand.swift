@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 
 /// `optcheck bench`.
@@ -23,22 +24,32 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "Only the rules that run on the tape, and what a trained one takes to a gap.")
   var learned = false
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let console = Console(common)
+    try history.recorded("bench", settings: quick ? ["quick": "true"] : [:], console) { record in
+      try measure(console, into: &record)
+    }
+  }
+
+  private func measure(_ console: Console, into history: inout HistoryRecord) throws {
     let fixtures = try PackageFolder.locate().appendingPathComponent("Fixtures")
     let trained = fixtures.appendingPathComponent("Trained")
     if learned {
       let result = try LearnedBenchmarks.run(trained: trained, quick: quick)
+      history.note(result)
       return console.result(result) { Self.text($0) }
     }
     let published = try PublishedTimes.load(from: fixtures.appendingPathComponent("Published"))
     let result = try Benchmarks.run(quick: quick, published: published) {
       console.note("measuring: \($0)")
     }
+    history.note(result)
     console.note("measuring: rules on the tape (--learned: these alone)")
     let learned = try LearnedBenchmarks.run(trained: trained, quick: quick)
+    history.note(learned)
     console.result(Both(benchmarks: result, learned: learned)) {
       Self.text($0.benchmarks) + "\n\n" + Self.text($0.learned)
     }
@@ -87,7 +98,7 @@ struct BenchCommand: AsyncParsableCommand {
           number(Double($0.recomputed) / 1e3),
         ]
       }
-    return [rows, overhead, memory, inference(result.inference)].map(aligned)
+    return [rows, overhead, memory, inference(result.inference)].map { TextTable.aligned($0) }
       .joined(separator: "\n\n")
   }
 
@@ -140,12 +151,12 @@ struct BenchCommand: AsyncParsableCommand {
         rows.append(["  dense / angular", number(ratio), "", ""])
       }
     }
-    return aligned(rows)
+    return TextTable.aligned(rows)
   }
 
   private static func growth(_ result: Benchmarks) -> String {
     result.growth.map { growth in
-      aligned(
+      TextTable.aligned(
         [["time against \(growth.quantity), 1 thread", "minimum", "median", "repeated"]]
           + zip(growth.values, growth.times).map { ["  \($0)"] + cells($1) }
           + [["  fitted exponent", number(growth.exponent), "", ""]])
@@ -153,7 +164,7 @@ struct BenchCommand: AsyncParsableCommand {
   }
 
   private static func published(_ times: PublishedTimes) -> String {
-    aligned(
+    TextTable.aligned(
       [["the authors' code (PyTorch)", "time", "peak MiB"]]
         + times.rows.map {
           [
@@ -166,7 +177,7 @@ struct BenchCommand: AsyncParsableCommand {
   }
 
   private static func targets(_ targets: [Benchmarks.Target]) -> String {
-    aligned(
+    TextTable.aligned(
       [["target", "measured", "limit", ""]]
         + targets.map {
           let unit = $0.unit.isEmpty ? "" : " " + $0.unit
@@ -175,19 +186,5 @@ struct BenchCommand: AsyncParsableCommand {
             $0.isMet ? "met" : "MISSED",
           ]
         })
-  }
-
-  /// Columns of one width each: the first to the left, the others to the right.
-  private static func aligned(_ rows: [[String]]) -> String {
-    let widths = (0..<(rows.first?.count ?? 0)).map { column in
-      rows.map { $0[column].count }.max() ?? 0
-    }
-    return rows.map { row in
-      let line = zip(row, widths).enumerated().map { column, cell in
-        let space = String(repeating: " ", count: cell.1 - cell.0.count)
-        return column == 0 ? cell.0 + space : space + cell.0
-      }.joined(separator: "  ")
-      return String(line.reversed().drop { $0 == " " }.reversed())
-    }.joined(separator: "\n")
   }
 }

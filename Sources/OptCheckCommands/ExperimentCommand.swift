@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 import Synchronization
 
@@ -35,6 +36,7 @@ struct ExperimentCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Runs side by side.", valueName: "n"))
   var threads = Parallel.coreCount
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -51,12 +53,21 @@ struct ExperimentCommand: AsyncParsableCommand {
           + known.map(\.name).joined(separator: ", "))
     }
     guard !chosen.isEmpty else { throw UsageError("name an experiment, or ask for --list") }
+    try history.recorded("experiment", threads: threads, console) { record in
+      try run(chosen, console, into: &record)
+    }
+  }
+
+  private func run(
+    _ chosen: [Experiment], _ console: Console, into history: inout HistoryRecord
+  ) throws {
     let folder = URL(fileURLWithPath: out, isDirectory: true)
     let interruption = Interruption()
     let results = try Self.run(
       chosen, cache: cache, threads: threads, interruption, console)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     for result in results {
+      history.note(result)
       try JSONFile.write(result, to: folder.appendingPathComponent("\(result.name).json"))
     }
     console.result(results) { results in

@@ -122,7 +122,8 @@ struct Root: AsyncParsableCommand {
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
       ExperimentCommand.self, VerifyCommand.self, ExplainCommand.self, BaselineCommand.self,
       CompareCommand.self, GatePowerCommand.self, PowerCommand.self,
-      RatesCommand.self, RecheckCommand.self, BenchCommand.self, ListCommand.self,
+      RatesCommand.self, RecheckCommand.self, HistoryCommand.self, BenchCommand.self,
+      ListCommand.self,
     ])
 
   @Flag(help: "Print version, commit, toolchain, BLAS and format versions.")

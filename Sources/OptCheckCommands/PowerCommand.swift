@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 
 /// `optcheck power`.
@@ -35,6 +36,7 @@ struct PowerCommand: AsyncParsableCommand {
   @Flag(help: "Forget what is done already.")
   var afresh = false
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -43,6 +45,12 @@ struct PowerCommand: AsyncParsableCommand {
     guard directions >= 1 else {
       throw UsageError("--directions \(directions); accepted: 1 and up")
     }
+    try history.recorded(
+      "power", seed: seed, settings: ["part": "\(part)", "directions": "\(directions)"], console
+    ) { try measure(console, into: &$0) }
+  }
+
+  private func measure(_ console: Console, into history: inout HistoryRecord) throws {
     let folder = URL(fileURLWithPath: out, isDirectory: true)
     let report = Report<PowerRecord>.checkPower
     let writer = try ReportWriter(report, into: folder, selection: .everything)
@@ -79,6 +87,7 @@ struct PowerCommand: AsyncParsableCommand {
       command: command, study: results, derivatives: derivatives, foreign: foreign,
       conditions: try conditions(folder), lengths: Self.lengths)
     _ = try writer.write(record, record: .current)
+    history.note(record, as: report.name)
     console.result(record) { record in
       let (cells, alarms) = record.study.falseAlarms
       let caught = record.study.faults.count { !$0.caughtBy.isEmpty }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 import Synchronization
 
@@ -32,6 +33,7 @@ struct RatesCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Series side by side.", valueName: "n"))
   var threads = Parallel.coreCount
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -40,6 +42,14 @@ struct RatesCommand: ParsableCommand {
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
     let writer = try ReportWriter(
       Report<RateRecord>.rateCalibration, into: URL(fileURLWithPath: out, isDirectory: true))
+    try history.recorded(
+      "rates", seed: seed, threads: threads, settings: ["series": "\(quick ? 10 : series)"], console
+    ) { try measure(writer, console, into: &$0) }
+  }
+
+  private func measure(
+    _ writer: ReportWriter<RateRecord>, _ console: Console, into history: inout HistoryRecord
+  ) throws {
     let bar = Mutex(ProgressBar("rates", total: 1000, on: console))
     let study = RateCalibration(series: quick ? 10 : series, seed: seed, threads: threads)
     let cells = try study.run { done, total in
@@ -53,6 +63,7 @@ struct RatesCommand: ParsableCommand {
     let record = RateRecord(
       command: command, cells: cells, closedForms: try ClosedFormRates.measured())
     _ = try writer.write(record, record: .current)
+    history.note(record, as: writer.report.name)
     console.result(record) { record in
       record.targets.map { "\($0.target) \($0.what): \($0.met) of \($0.of)" }
         .joined(separator: "\n") + "\n" + writer.markdownFile.path

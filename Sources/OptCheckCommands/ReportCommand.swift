@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 import Synchronization
 
@@ -55,6 +56,7 @@ struct ReportCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Training runs side by side.", valueName: "n"))
   var threads = Parallel.coreCount
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   /// What the command says when it is done.
@@ -68,12 +70,20 @@ struct ReportCommand: AsyncParsableCommand {
 
   func run() async throws {
     let console = Console(common)
-    let start = ContinuousClock.now
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    var settings = ["only": only.joined(separator: " "), "data": data ?? ""]
+    if quick { settings["quick"] = "true" }
+    try history.recorded(
+      "report", threads: threads, settings: settings.filter { !$0.value.isEmpty }, console
+    ) { try report(console, into: &$0) }
+  }
+
+  private func report(_ console: Console, into history: inout HistoryRecord) throws {
+    let start = ContinuousClock.now
     let ledger = Report<TheoryResults>.theoryVersusExperiment
-    if all || name == ledger.name { return try runLedger(ledger, console, start) }
+    if all || name == ledger.name { return try runLedger(ledger, console, start, &history) }
     let learned = Report<LearnedResults>.learnedOptimizers
-    if name == learned.name { return try runLearned(learned, console, start) }
+    if name == learned.name { return try runLearned(learned, console, start, &history) }
     guard name == Report<ConvergenceResults>.mathL2OConvergence.name else {
       throw UsageError(
         "no report is called '\(name)'; accepted: "
@@ -100,6 +110,7 @@ struct ReportCommand: AsyncParsableCommand {
     let files = try writer.write(results, record: .current)
     var verdicts: [String: Int] = [:]
     for check in results.checks { verdicts[check.verdict.name, default: 0] += 1 }
+    history.note(results, as: report.name)
     console.result(
       Answer(
         report: writer.markdownFile.path, results: writer.resultsFile.path, files: files.count,
@@ -114,7 +125,8 @@ struct ReportCommand: AsyncParsableCommand {
   }
 
   private func runLedger(
-    _ report: Report<TheoryResults>, _ console: Console, _ start: ContinuousClock.Instant
+    _ report: Report<TheoryResults>, _ console: Console, _ start: ContinuousClock.Instant,
+    _ history: inout HistoryRecord
   ) throws {
     guard !quick else { throw UsageError("--quick is for learned-optimizers only") }
     let selection = Selection(only)
@@ -135,7 +147,9 @@ struct ReportCommand: AsyncParsableCommand {
     let results = try run.results(progress: progress(console))
     let files = try writer.write(results, record: .current)
     var verdicts: [String: Int] = [:]
-    for row in Ledger.rows(results) {
+    let rows = Ledger.rows(results)
+    history.note(rows.map { (claim: $0.id, verdicts: $0.counts) }, of: report.name)
+    for row in rows {
       if let verdict = row.verdict { verdicts[verdict.name, default: 0] += 1 }
     }
     console.result(
@@ -152,7 +166,8 @@ struct ReportCommand: AsyncParsableCommand {
   }
 
   private func runLearned(
-    _ report: Report<LearnedResults>, _ console: Console, _ start: ContinuousClock.Instant
+    _ report: Report<LearnedResults>, _ console: Console, _ start: ContinuousClock.Instant,
+    _ history: inout HistoryRecord
   ) throws {
     let selection = Selection(only)
     let names = report.sections.map(\.id)
@@ -170,6 +185,7 @@ struct ReportCommand: AsyncParsableCommand {
       command: command, isQuick: quick
     ) { console.note("\($0) ...") }
     let results = try run.run()
+    history.note(results, as: report.name)
     let files = try writer.write(results, record: .current)
     console.result(
       Answer(
@@ -219,13 +235,13 @@ struct ReportCommand: AsyncParsableCommand {
 
 extension RunRecord {
   /// This process, its machine and what it was built with.
-  static var current: RunRecord {
+  static let current: RunRecord = {
     let version = Version.current
     return RunRecord(
       version: version.version, commit: version.commit, toolchain: version.toolchain,
       blasCore: version.blasCore, blas: version.blasConfiguration, processor: processorName,
       cores: Parallel.coreCount, system: ProcessInfo.processInfo.operatingSystemVersionString)
-  }
+  }()
 
   private static var processorName: String {
     let file = URL(fileURLWithPath: "/proc/cpuinfo")

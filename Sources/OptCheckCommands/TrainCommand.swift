@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventFiles
 import Foundation
+import History
 import OptCheck
 
 /// `optcheck train`.
@@ -29,13 +30,21 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "Training") var training: TrainingOptions
   @OptionGroup(title: "Files and tests") var files: FileOptions
   @OptionGroup(title: "Further settings") var others: OtherOptions
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let settings = try TrainSettings(
       config: config,
       flags: model.given + training.given + files.given + (try others.given))
-    try TrainingProgram(settings: settings, console: Console(common), isResuming: resume).run()
+    let console = Console(common)
+    try history.recorded(
+      "train", seed: try settings.seed(), threads: try settings.integer("threads"),
+      settings: settings.comparable, console
+    ) { record in
+      try TrainingProgram(settings: settings, console: console, isResuming: resume)
+        .run(into: &record)
+    }
   }
 }
 
@@ -59,13 +68,21 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup(title: "Rule and problem") var model: ModelOptions
   @OptionGroup(title: "Files and tests") var files: FileOptions
   @OptionGroup(title: "Further settings") var others: OtherOptions
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let settings = try TrainSettings(
       config: config,
       flags: model.given + files.given + (try others.given) + [("test", "true")])
-    try TrainingProgram(settings: settings, console: Console(common), isResuming: false).run()
+    let console = Console(common)
+    try history.recorded(
+      "evaluate", seed: try settings.seed(), threads: try settings.integer("threads"),
+      settings: settings.comparable, console
+    ) { record in
+      try TrainingProgram(settings: settings, console: console, isResuming: false)
+        .run(into: &record)
+    }
   }
 }
 
@@ -75,13 +92,14 @@ struct TrainingProgram {
   let console: Console
   let isResuming: Bool
 
-  func run() throws {
-    if settings.isOn("test") { return try test() }
+  /// Runs, and adds what is worth following to `history`.
+  func run(into history: inout HistoryRecord) throws {
+    if settings.isOn("test") { return try test(into: &history) }
     switch settings.script {
-    case .mainTrainAnlys: try trainOnFixedBatch()
-    case .mainTrainNN: try trainOnNetwork()
-    case .main: try trainOnFreshProblems()
-    case .mainUnrollListas, .mainUnroll: try trainLayerwise()
+    case .mainTrainAnlys: try trainOnFixedBatch(into: &history)
+    case .mainTrainNN: try trainOnNetwork(into: &history)
+    case .main: try trainOnFreshProblems(into: &history)
+    case .mainUnrollListas, .mainUnroll: try trainLayerwise(into: &history)
     }
   }
 
@@ -107,7 +125,7 @@ struct TrainingProgram {
     if let note = settings.note { console.note("note: \(note)") }
   }
 
-  private func trainOnFixedBatch() throws {
+  private func trainOnFixedBatch(into history: inout HistoryRecord) throws {
     let run = try TrainingJob(settings)
     let clock = ContinuousClock()
     let begin = clock.now
@@ -136,8 +154,8 @@ struct TrainingProgram {
         stride(from: 0, to: state.losses.count, by: thinning).map { state.losses[$0] })
     }
     try report(
-      state.losses, planned: run.plan.stepCount, stop: state.stop,
-      isFinished: state.isFinished(run.plan), in: run.folder)
+      state.losses, of: run.rule.name, planned: run.plan.stepCount, stop: state.stop,
+      isFinished: state.isFinished(run.plan), in: run.folder, into: &history)
   }
 
   /// Columns of text once more as NumPy arrays.
@@ -164,8 +182,10 @@ struct TrainingProgram {
 
   /// Tells how training ended.
   private func report(
-    _ losses: [Double], planned: Int, stop: StopReason?, isFinished: Bool, in folder: URL
+    _ losses: [Double], of rule: String, planned: Int, stop: StopReason?, isFinished: Bool,
+    in folder: URL, into history: inout HistoryRecord
   ) throws {
+    history.note(losses: losses, of: rule, on: try settings.text("optimizee-type"))
     var outcome = Outcome(
       folder: folder.relativePath, steps: losses.count, planned: planned,
       interrupted: !isFinished, firstLoss: losses.first, lastLoss: losses.last)
@@ -174,7 +194,7 @@ struct TrainingProgram {
     if !isFinished { throw Finding(status: .interrupted) }
   }
 
-  private func trainOnFreshProblems() throws {
+  private func trainOnFreshProblems(into history: inout HistoryRecord) throws {
     let job = try RecurrentTrainingJob(settings)
     let planned = job.count * job.plan.segmentCount
     let interruption = Interruption()
@@ -203,8 +223,8 @@ struct TrainingProgram {
         of: job.rule, beside: job.weightsFile, clock.now - begin, losses, state.validations)
     }
     try report(
-      state.losses, planned: planned, stop: state.stop, isFinished: job.isFinished(state),
-      in: job.folder)
+      state.losses, of: job.rule.name, planned: planned, stop: state.stop,
+      isFinished: job.isFinished(state), in: job.folder, into: &history)
   }
 
   /// Puts where weights come from beside them; `verify` reads it.
@@ -233,7 +253,7 @@ struct TrainingProgram {
     return (["optcheck"] + words).joined(separator: " ")
   }
 
-  private func trainOnNetwork() throws {
+  private func trainOnNetwork(into history: inout HistoryRecord) throws {
     let training = try NetworkTraining(settings)
     let folder = try settings.folder
     try prepare(folder)
@@ -261,11 +281,12 @@ struct TrainingProgram {
         ? "the weights did not move: under --reference no gradient reaches them"
         : "largest change of a weight: \(moved)")
     try report(
-      outcome.state.losses, planned: training.plan.stepCount, stop: outcome.state.stop,
-      isFinished: outcome.state.isFinished(training.plan), in: folder)
+      outcome.state.losses, of: training.rule.name, planned: training.plan.stepCount,
+      stop: outcome.state.stop, isFinished: outcome.state.isFinished(training.plan), in: folder,
+      into: &history)
   }
 
-  private func trainLayerwise() throws {
+  private func trainLayerwise(into history: inout HistoryRecord) throws {
     let training = try LayerwiseTraining(settings)
     let folder = try settings.folder
     try prepare(folder)
@@ -283,7 +304,8 @@ struct TrainingProgram {
     try TextColumn.write(last, to: folder.appendingPathComponent("obj_train_iter_0"))
     try saveArrays(["train_loss": losses], in: folder)
     try report(
-      losses, planned: losses.count, stop: stop, isFinished: true, in: folder)
+      losses, of: rule.name, planned: losses.count, stop: stop, isFinished: true, in: folder,
+      into: &history)
   }
 
   /// Makes the folder and leaves the settings in it.
@@ -327,7 +349,7 @@ struct TrainingProgram {
     var testLosses: [Double]
   }
 
-  private func test() throws {
+  private func test(into history: inout HistoryRecord) throws {
     let size = try settings.integer("test-size")
     guard settings.has("test-batch-size") else {
       throw SettingError.missing("test-batch-size", accepted: "whole numbers from 1 to test-size")
@@ -367,6 +389,10 @@ struct TrainingProgram {
     try NpyFile.write(
       Tensor(shape: [means.count], elements: means),
       to: file.deletingPathExtension().appendingPathExtension("npy"))
+    history.figures += [
+      HistoryRecord.Figure(
+        "test loss", means[horizon], of: rule.name, in: try settings.text("optimizee-type"))
+    ]
     console.result(TestOutcome(file: file.relativePath, testLosses: means)) { outcome in
       "mean \(measure.words) \(means[0]) -> \(means[horizon]) over \(horizon) steps, in "
         + outcome.file

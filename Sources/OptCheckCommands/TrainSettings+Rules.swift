@@ -56,7 +56,8 @@ extension TrainSettings {
     return rule
   }
 
-  private func seed() throws -> UInt64 { UInt64(try integer("seed")) }
+  /// The seed of all draws.
+  func seed() throws -> UInt64 { UInt64(try integer("seed")) }
 
   /// The rule to test: any rule, a learned one with the weights of a file.
   func testRule() throws -> any UpdateRule {

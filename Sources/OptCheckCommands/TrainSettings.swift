@@ -335,6 +335,13 @@ struct TrainSettings: Sendable {
     return values.filter { names.contains($0.key) }
   }
 
+  /// The settings that determine the figures of the run, a test's too.
+  var comparable: [String: String] {
+    guard isOn("test") else { return identity }
+    let idle: Set = ["save-dir", "loss-save-path", "threads"]
+    return values.filter { !idle.contains($0.key) }
+  }
+
   /// The text of a setting.
   func text(_ name: String) throws -> String {
     guard let value = values[name] else {

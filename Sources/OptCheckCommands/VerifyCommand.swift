@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import ForeignRules
 import Foundation
+import History
 import OptCheck
 
 /// `optcheck verify`.
@@ -98,12 +99,30 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Seconds that it may take for any other line.", valueName: "s"))
   var lineTimeout = 30.0
 
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let console = Console(common)
     let interruption = Interruption()
     if let replay { return try replayed(replay, console) }
+    try history.recorded("verify", seed: seed, settings: settings, console) { record in
+      try verify(console, interruption, into: &record)
+    }
+  }
+
+  /// What makes two runs comparable.
+  private var settings: [String: String] {
+    let given = [
+      "checks": checks.joined(separator: " "), "problems": problems.joined(separator: " "),
+      "problem": problem ?? "", "budget": budget.map(String.init) ?? "",
+    ]
+    return given.filter { !$0.value.isEmpty }
+  }
+
+  private func verify(
+    _ console: Console, _ interruption: Interruption, into history: inout HistoryRecord
+  ) throws {
     guard !rules.isEmpty || !external.isEmpty else {
       throw UsageError(
         "no rule to verify; accepted: "
@@ -123,12 +142,14 @@ struct VerifyCommand: AsyncParsableCommand {
     let named = try rules.map { (RuleSource($0), try NamedRules.candidate($0)) }
     var records: [VerificationRecord] = []
     for (source, candidate) in named {
-      records.append(try verify(candidate, source, job))
+      records.append(try verify(candidate, source, job, into: &history))
     }
     for command in external {
       let source = RuleSource(command, isExternal: true)
       records.append(
-        try NamedRules.withForeignRule(command, limits: limits) { try verify($0, source, job) })
+        try NamedRules.withForeignRule(command, limits: limits) {
+          try verify($0, source, job, into: &history)
+        })
     }
     if records.count > 1 {
       let table = ConditionTable(
@@ -194,7 +215,8 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   private func verify(
-    _ candidate: any Candidate, _ source: RuleSource, _ job: Job
+    _ candidate: any Candidate, _ source: RuleSource, _ job: Job,
+    into history: inout HistoryRecord
   ) throws -> VerificationRecord {
     let console = job.console
     try job.proceed()
@@ -211,6 +233,7 @@ struct VerifyCommand: AsyncParsableCommand {
       console.note(
         "  \(finding.claim.id)  \(finding.verdict.name)"
           + (finding.qualifier.map { " (\($0))" } ?? "") + ": \(finding.reason)")
+      history.note(finding, of: candidate.name)
       try job.proceed()
     }
     results.note(replays)
@@ -223,6 +246,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let record = VerificationRecord(
       command: command, verification: results, derivatives: derivatives,
       noDerivatives: reason, counterexamples: examples, replays: replays)
+    history.conclude(record)
     let report = Report<VerificationRecord>.verification(of: candidate.name)
     let writer = try ReportWriter(
       report, into: URL(fileURLWithPath: out, isDirectory: true), selection: .everything)

@@ -35,14 +35,16 @@ public enum PackageFolder {
       return folder
     }
     for start in starts {
-      var folder = start.standardizedFileURL
-      while true {
-        if isPackage(folder) { return folder }
-        if folder.path == "/" { break }
-        folder.deleteLastPathComponent()
-      }
+      if let folder = nearest(to: start, where: isPackage) { return folder }
     }
     throw .notFound(lookedIn: starts.map { "\($0.path) and above" })
+  }
+
+  /// The first of `start` and the folders around it, inside out, for which `isWanted` holds.
+  public static func nearest(to start: URL, where isWanted: (URL) -> Bool) -> URL? {
+    sequence(first: start.standardizedFileURL) {
+      $0.path == "/" ? nil : $0.deletingLastPathComponent()
+    }.first(where: isWanted)
   }
 
   private static func isPackage(_ folder: URL) -> Bool {

@@ -48,15 +48,33 @@ public struct Plot: Sendable, Hashable {
     public var scale: Scale
     /// From one end to the other; `nil` to hold all data.
     public var range: ClosedRange<Double>?
+    /// Words at places of their own; empty for numbers where gnuplot puts them.
+    public var ticks: [Tick]
 
     /// An axis for the quantity `label`, measured in `unit`.
     public init(
-      _ label: String, unit: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil
+      _ label: String, unit: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil,
+      ticks: [Tick] = []
     ) {
+      self.ticks = ticks
       self.label = label
       self.unit = unit
       self.scale = scale
       self.range = range
+    }
+  }
+
+  /// Words at one place of an axis.
+  public struct Tick: Sendable, Hashable {
+    /// Where, on the axis.
+    public var place: Double
+    /// The words.
+    public var label: String
+
+    /// `label` at `place`.
+    public init(at place: Double, _ label: String) {
+      self.place = place
+      self.label = label
     }
   }
 
@@ -299,6 +317,12 @@ extension Plot {
     for (name, axis) in [("x", x), ("y", y)] {
       if axis.scale == .logarithmic { lines.append("set logscale \(name) 10") }
       lines.append("set format \(name) '\(axis.scale == .logarithmic ? "10^{%L}" : "%h")'")
+      if !axis.ticks.isEmpty {
+        let ticks = axis.ticks.map { "\(quoted([$0.label])) \(decimal($0.place))" }
+        lines.append(
+          "set \(name)tics (\(ticks.joined(separator: ", ")))"
+            + (name == "x" ? " rotate by 30 right" : ""))
+      }
     }
     return lines.map { $0 + "\n" }.joined()
   }

@@ -55,7 +55,7 @@ import Testing
     ("Storage", "internal import struct Catalog.Entry"), ("Reporting", "import Testing"),
     ("Optimization", "@testable import OptCheck"), ("OptCheck", "import ArgumentParser"),
     ("Engine", "import Accelerate; import Foundation"),
-    ("Engine", "import Foundation; import Yams"),
+    ("Engine", "import Foundation; import Yams"), ("Experiments", "import GRDB"),
     ("Nowhere", "import Foundation"), ("Storage", "  import COpenBLAS  // why not"),
   ])
   func plantedImportIsCaught(module: String, line: String) {

@@ -17,10 +17,12 @@ let legalImports: [String: Set<String>] = {
     "OptCheck": library,
     "Datasets": ["CDataFiles", "Engine", "Storage", "Optimization", "Catalog"],
     "EventFiles": ["SwiftProtobuf"],
+    "History": ["Storage", "Checks", "Experiments", "GRDB"],
     "OptCheckTesting": ["OptCheck", "Testing"],
     "ForeignRules": ["CChildren", "Engine", "Optimization"],
     "OptCheckCommands": library.union([
-      "OptCheck", "Datasets", "EventFiles", "ForeignRules", "ArgumentParser", "Yams",
+      "OptCheck", "Datasets", "EventFiles", "ForeignRules", "History", "ArgumentParser",
+      "Yams",
     ]),
     "OptCheckTool": ["OptCheckCommands"],
     "TestSupport": library.union(["OptCheck", "Testing"]),

@@ -19,7 +19,7 @@ import Testing
     #expect(json["blasCore"] == .text(BLAS.coreName))
   }
 
-  @Test(arguments: ["", "report", "train", "replay", "bench", "list"])
+  @Test(arguments: ["", "report", "train", "replay", "history", "bench", "list"])
   func helpHasAnExample(command: String) throws {
     let tool = try Tool()
     defer { tool.cleanUp() }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import History
 import OptCheck
 
 /// `optcheck compare`.
@@ -54,10 +55,19 @@ struct CompareCommand: AsyncParsableCommand {
   var annotations = false
   @OptionGroup var place: BaselineCommand.Place
   @OptionGroup var gate: GateOptions
+  @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let console = Console(common)
+    try history.recorded(
+      "compare", threads: gate.threads, settings: ["baseline": baseline], console
+    ) { record in
+      try compare(console, into: &record)
+    }
+  }
+
+  private func compare(_ console: Console, into history: inout HistoryRecord) throws {
     guard margin >= 0, margin.isFinite else {
       throw UsageError("--margin \(margin); accepted: percents from 0 up")
     }
@@ -88,6 +98,8 @@ struct CompareCommand: AsyncParsableCommand {
     }
     known.rules.removeAll { $0.source.isExternal && !now.map(\.rule).contains($0.rule) }
     let comparison = GateComparison(from: known.rules, to: now, margin: log1p(margin / 100))
+    for rule in comparison.rules { history.note(rule) }
+    for record in now { history.note(record) }
     let words = GateWords(comparison, subject: subject(old))
     try write(words)
     console.result(comparison) { _ in words.plain }
