@@ -111,8 +111,11 @@ import Testing
     defer { cleanUp() }
     let text = Data(String(repeating: "no database at all\n", count: 100).utf8)
     try text.write(to: file)
-    for open in [RunHistory.init(writing:), RunHistory.init(reading:)] {
-      let error = #expect(throws: StorageError.self) { _ = try open(file) }
+    let errors = [
+      #expect(throws: StorageError.self) { _ = try RunHistory(writing: file) },
+      #expect(throws: StorageError.self) { _ = try RunHistory(reading: file) },
+    ]
+    for error in errors {
       guard case .malformed(file.path, _, _) = error else {
         Issue.record("\(String(describing: error))")
         continue

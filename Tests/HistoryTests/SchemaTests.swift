@@ -17,10 +17,11 @@ import Testing
   }
 
   private func expectRefusal(naming word: String) {
-    for open in [RunHistory.init(writing:), RunHistory.init(reading:)] {
-      let error = #expect(throws: StorageError.self) { _ = try open(file) }
-      #expect("\(String(describing: error))".contains(word))
-    }
+    let errors = [
+      #expect(throws: StorageError.self) { _ = try RunHistory(writing: file) },
+      #expect(throws: StorageError.self) { _ = try RunHistory(reading: file) },
+    ]
+    for error in errors { #expect("\(String(describing: error))".contains(word)) }
   }
 
   /// The tables as files in the world have them; a change here needs a new migration instead.
