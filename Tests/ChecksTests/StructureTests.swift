@@ -80,15 +80,18 @@ import Testing
     try expect(LBFGS(memory: 5), ["S1": .holds, "S4": .holds])
   }
 
-  /// FISTA's momentum is (τ - 1)/τ⁺ < 1 and its step 1/L: that is what S4 has to find.
+  /// FISTA steps by 1/L from z alone, which x does not move: P = I/L, and the response is -I.
   @Test func numbersAreThoseOfTheRule() throws {
     let problem = try ProblemFamily.unseenLeastSquares.problem()
     let finding = try #require(
       try findings(FISTA(), [problem]).first { $0.claim.id == "S4" })
     let numbers = try #require(finding.trials.first).result.numbers
     let n = Double(problem.problem.dimension)
-    #expect(abs(try #require(numbers["norm"]) - n.squareRoot()) < 1e-6)
-    #expect(try #require(numbers["memory"]) <= n.squareRoot() * (1 + 1e-6))
+    // Early differences are good to 1e-9; late ones carry 4 eps |x| over steps of 1e-3 ‖∇f‖, that is
+    // 1e-3 where the gradient is down to 1e-9.
+    let norm = try #require(numbers["norm"]) / n.squareRoot()
+    #expect(norm > 1 - 1e-9 && norm < 1 + 1e-3, "\(norm)")
+    #expect(abs(try #require(numbers["memory"]) / n.squareRoot() - 1) < 1e-9)
     #expect(abs(try #require(numbers["growth"]) - 1) < 1e-3)
   }
 
