@@ -5,7 +5,7 @@ public import Optimization
 /// ½ Σ aⱼ (xⱼ - cⱼ)²: the smallest problem whose descent is known in closed form.
 public struct DiagonalQuadratic: TwiceDifferentiableProblem {
   public let name = "diagonal-quadratic"
-  /// a, positive, n entries.
+  /// a, not negative, n entries.
   public let curvature: Vector
   /// c, n entries.
   public let target: Vector

@@ -41,6 +41,21 @@ extension ProblemFamily {
       projection: space.nearest, dominance: least * least)
   }
 
+  /// Least squares with curvatures from 2.5 to 0.025 and a last column of zeros: no gradient ever sees
+  /// the last unknown, which stays where it started.
+  public static let unseenLeastSquares = ProblemFamily(
+    "least-squares-unseen", .smooth, dimension: 3, least: 2
+  ) { draw, n, name in
+    var rng = SplitMix64(seed: draw.seed)
+    var m = Matrix(zeros: n - 1, n)
+    for j in 0..<(n - 1) {
+      m[j, j] = draw.scale * (2.5 * pow(100, -Double(j) / Double(max(n - 2, 1)))).squareRoot()
+    }
+    return try .solving(
+      Regression(name: name, matrix: m, target: m.times(rng.vector(n)), loss: .squared),
+      near: Vector(zeros: n))
+  }
+
   /// Logistic regression of labels that no plane separates.
   static let logistic = ProblemFamily("logistic", .smooth, dimension: 4) { draw, n, name in
     let (m, y) = labelled(draw, n)
@@ -96,6 +111,22 @@ extension ProblemFamily {
       others: [segment.split(0.125), segment.split(0.75)], projection: segment.nearest)
   }
 
+  /// LASSO with a last column of zeros: the last unknown is seen by the threshold alone.
+  public static let unseenLasso = ProblemFamily(
+    "lasso-unseen", .composite, dimension: 5, least: 2
+  ) { draw, n, name in
+    let (part, y) = sparse(draw, n - 1)
+    var m = Matrix(zeros: part.rows, n)
+    for i in 0..<part.rows {
+      for j in 0..<(n - 1) { m[i, j] = part[i, j] }
+    }
+    let weight = 0.2 * m.times(y, .transposed).maxMagnitude
+    return try .solving(
+      Regression(
+        name: name, matrix: m, target: y, loss: .squared, regularizer: L1Norm(weight: weight)),
+      near: Vector(zeros: n))
+  }
+
   /// Logistic regression with an l1 term.
   static let logisticL1 = ProblemFamily(
     "logistic-l1", .composite, dimension: 5
@@ -132,7 +163,7 @@ extension ProblemFamily {
   }
 
   /// |x| in one unknown: f = 0.
-  static let absoluteValue = ProblemFamily("absolute", .implicit, dimension: 1) {
+  public static let absoluteValue = ProblemFamily("absolute", .implicit, dimension: 1) {
     draw, n, name in
     var m = Matrix(identity: n)
     for j in 0..<n { m[j, j] = draw.scale }

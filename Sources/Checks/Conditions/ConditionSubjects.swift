@@ -15,6 +15,19 @@ extension DiagonalQuadratic {
   }
 }
 
+extension DiagonalQuadratic {
+  /// Three unknowns, the last of which no gradient ever sees: a line of minimisers.
+  static let unseen: SolvedProblem = {
+    let target: Vector = [2, -1, 0]
+    var result = DiagonalQuadratic(curvature: [1, 0.02, 0], target: target).solved
+    result.minimisers.append([2, -1, 3])
+    result.projection = { [target[0], target[1], $0[2]] }
+    result.hardDirections = [[0, 1, 0]]
+    result.gradientDominance = 0.02
+    return result
+  }()
+}
+
 /// ½ Σ aⱼ (xⱼ - cⱼ)² + ρ ‖x‖₁, solved in closed form: xⱼ = soft(cⱼ, ρ / aⱼ).
 struct SmallComposite: Problem {
   let name: String
@@ -64,6 +77,13 @@ struct SmallComposite: Problem {
     isImplicit: false
   ).solved
 
+  /// The last unknown is seen by the threshold alone.
+  static let unseen = SmallComposite(
+    name: "small-unseen",
+    base: DiagonalQuadratic(curvature: [1, 0.3, 0], target: [2, -0.4, 0]), weight: 0.2,
+    isImplicit: false
+  ).solved
+
   static let implicit = SmallComposite(
     name: "small-implicit", base: DiagonalQuadratic(curvature: [1, 1], target: [0, 0]),
     weight: 0.05, isImplicit: true
@@ -97,6 +117,8 @@ struct ProximalStep: UpdateRule {
   var shift = 0.0
   /// Whether steps fall like 1/k².
   var summable = false
+  /// The factor on step k, from 1, of coordinate j.
+  var stretch: @Sendable (_ k: Int, _ j: Int) -> Double = { _, _ in 1 }
   /// Whether the rule says that it remembers the iterate before.
   var remembers = false
 
@@ -105,9 +127,10 @@ struct ProximalStep: UpdateRule {
   func step<P: Problem>(_ x: inout Vector, _ k: inout Int, on problem: P) {
     k += 1
     let s = step / problem.largestSmoothness / (summable ? Double(k * k) : 1)
-    x.add(-s, problem.gradient(at: x))
-    for j in 0..<x.count { x[j] += shift }
-    let steps = Vector([Double](repeating: scale == 0 ? s : scale * s, count: x.count))
+    let lengths = Vector((0..<x.count).map { s * stretch(k, $0) })
+    let g = problem.gradient(at: x)
+    for j in 0..<x.count { x[j] += shift - lengths[j] * g[j] }
+    let steps = scale == 0 ? lengths : lengths.scaled(by: scale)
     if scale == 0 {
       var unused = x
       problem.regularizer.prox(&unused, steps: steps)
@@ -118,4 +141,30 @@ struct ProximalStep: UpdateRule {
   }
 
   func settle(_ state: inout Int, at x: Vector) -> Bool { remembers }
+}
+
+/// Gradient descent with step 1/β and momentum a_k in the last coordinate; k counts from 1.
+struct SwingingDescent: UpdateRule {
+  let name: String
+  let momentum: @Sendable (_ k: Int) -> Double
+
+  struct State: Sendable {
+    var k = 0
+    var previous: Vector?
+  }
+
+  func initialState<P: Problem>(for problem: P) -> State { State() }
+
+  func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
+    state.k += 1
+    let (old, last) = (x, x.count - 1)
+    x.add(-1 / problem.largestSmoothness, problem.gradient(at: x))
+    x[last] += momentum(state.k) * (old[last] - (state.previous ?? old)[last])
+    state.previous = old
+  }
+
+  func settle(_ state: inout State, at x: Vector) -> Bool {
+    state.previous = x
+    return true
+  }
 }

@@ -11,9 +11,16 @@ public import Optimization
 /// x_k - p ∇f(x_k) - v with g_{k+1} = (v - x⁺)/p, less what another g ∈ ∂r(x⁺) absorbs.
 /// A rule whose b_k does not vanish along a run that converges cannot have both FP and GC.
 ///
+/// P_k is unbounded where ‖P_k‖ grows by a quarter at least over each of the last four doublings of a
+/// run that converges (``GrowthSeries``), past 4√n/L: with momentum a < 1 no step above 2 (1 + a)/L is
+/// stable along a coordinate that the gradient sees, so what grows is multiplied with nothing, and no
+/// other condition sees it. Rules with memory are asked the same of A_k (``MemoryResponse``), past √n.
+/// A run too short to tell, or growth within the error bars, decides nothing against a rule.
+///
 /// Numbers: `bias` (the largest ‖b_k‖ over the last doubling, in units of the start's distance),
-/// `norm` (the largest ‖P_k‖_F L), `jacobianBound` (Lemma 1's √n C L, C for the integral form, row by
-/// row), `decay` (of b_k per doubling), `floor`, `distance` (of the last iterate).
+/// `norm` (the largest ‖P_k‖_F L), `growth` (its factor per doubling over the last four), `memory` and
+/// `memoryGrowth` (the same of ‖A_k‖_F), `jacobianBound` (Lemma 1's √n C L, C for the integral form, row
+/// by row), `decay` (of b_k per doubling), `floor`, `distance` (of the last iterate).
 public struct StructureCheck: TrialCheck {
   /// Which of the four theorems.
   public let condition: Condition
@@ -37,11 +44,13 @@ public struct StructureCheck: TrialCheck {
   }
 
   public var tolerance: String {
-    "the bar of the differences behind P_k, and the floor of the fixed-point conditions"
+    "the bar of the differences behind P_k, and the floor of the fixed-point conditions; P_k is unbounded "
+      + "if it grows by a factor of 1.25 over each of the last four doublings, beyond that bar and past 4√n/L"
   }
 
   public var blindSpots: String {
-    "P_k off the run that was taken; rules whose step does not depend smoothly on the gradient"
+    "P_k off the run that was taken; rules whose step does not depend smoothly on the gradient; growth "
+      + "slower than k^0.32, or hidden once the gradient is rounding; a step that would stop growing after the run"
   }
 
   public func objection(
@@ -61,64 +70,51 @@ public struct StructureCheck: TrialCheck {
     let start = trial.start(0, around: minimiser)
     let reach = max((start - minimiser).norm, .leastNormalMagnitude)
     let log = OracleLog()
-    let run = try watched(trial, log).run(from: start)
-    var series = FixedPointSeries()
-    series.floor = trial.floor(problem.stationarity(at: minimiser) / reach)
-    series.accuracy = problem.accuracy / reach
-    var (norm, bound, steps) = (0.0, 0.0, 0)
+    let run = try WatchedRun(
+      rule: trial.rule, problem: problem.problem, log: log, seed: trial.seed
+    ).run(from: start)
+    var parts = Parts()
+    parts.series.floor = trial.floor(problem.stationarity(at: minimiser) / reach)
+    parts.series.accuracy = problem.accuracy / reach
     let nearest = problem.projection ?? { _ in minimiser }
     // Slow runs get more time: what has not arrived says nothing about the limit of b_k.
     let limit = min(32 * trial.leastHorizon, max(trial.leastHorizon, trial.budget))
     for k in 1...limit {
-      let isSampled = k & (k - 1) == 0 || (k <= 1000 && k % 97 == 0) || k % 1000 == 0
+      let isDoubling = k & (k - 1) == 0
+      let isSampled = isDoubling || (k <= 1000 && k % 97 == 0) || k % 1000 == 0
       let x = run.x
       if k > trial.leastHorizon, k % 1000 == 1, (x - nearest(x)).norm <= 1e-6 * reach { break }
       if isSampled, problem.kind == .smooth {
-        let part = try SmoothStep(run, at: x, of: problem, near: nearest(x))
-        norm = max(norm, part.norm * problem.smoothness)
-        bound = max(bound, part.bound * problem.smoothness)
-        series.floor = max(series.floor, trial.floor(0) + part.error / reach)
-        series.add(k, part.bias / reach)
-        steps += part.probes
+        let step = try SmoothStep(run, at: x, of: problem, near: nearest(x), trial.rule.precision)
+        parts.add(k, step, trial, reach: reach)
+      }
+      if isDoubling, condition == .memory {
+        try parts.addMemory(k, run, problem, log, trial.rule.precision, reach: reach)
       }
       log.clearProx()
       // A run that leaves the finite numbers does not converge, which is a premise here.
       do { try run.advance() } catch CandidateError.nonFinite { break }
-      if isSampled, problem.kind != .smooth {
-        guard let call = log.lastProx else { continue }
-        // The point nearest to v that ∂r at x⁺ absorbs is prox(x - p ∇f): where a threshold hides a
-        // bias, it is none.
-        var plain = x
-        let g = problem.problem.gradient(at: x)
-        for j in 0..<x.count { plain[j] -= call.steps[j] * g[j] }
-        problem.problem.regularizer.prox(&plain, steps: call.steps)
-        let bias = plain - run.x
-        norm = max(norm, call.steps.norm * problem.smoothness)
-        bound = norm
-        series.add(k, bias.norm / reach)
+      if isSampled, problem.kind != .smooth, let call = log.lastProx {
+        parts.add(k, call, from: x, to: run.x, problem, reach: reach)
       }
     }
-    series.end = run.count
-    guard !series.isEmpty else {
+    parts.series.end = run.count
+    parts.steps += run.count
+    guard !parts.series.isEmpty else {
       let reason = "the rule made no proximal call to take apart"
       return TrialResult(
         CheckResult(
           claim: claim, subject: trial.label, verdict: .notApplicable, reason: reason,
-          seed: trial.seed), steps: steps + run.count)
+          seed: trial.seed), steps: parts.steps)
     }
     let distance = (run.x - nearest(run.x)).norm / reach
     return TrialResult(
-      result(trial, series, norm: norm, bound: bound, distance: distance),
-      curves: [series.curve(problem.name)], steps: steps + run.count)
+      result(trial, parts, distance: distance), curves: [parts.series.curve(problem.name)],
+      steps: parts.steps)
   }
 
-  private func watched(_ trial: Trial, _ log: OracleLog) -> WatchedRun {
-    WatchedRun(rule: trial.rule, problem: trial.problem.problem, log: log, seed: trial.seed)
-  }
-
-  private func result(
-    _ trial: Trial, _ series: FixedPointSeries, norm: Double, bound: Double, distance: Double
-  ) -> CheckResult {
+  private func result(_ trial: Trial, _ parts: Parts, distance: Double) -> CheckResult {
+    let series = parts.series
     let finding = series.finding
     let hasConverged = distance <= max(1e-3, 10 * series.floor)
     let hasDiverged = !(distance <= 1e3)
@@ -127,19 +123,30 @@ public struct StructureCheck: TrialCheck {
         "the run converges", hasConverged ? .met : hasDiverged ? .notMet : .unknown,
         "distance \(distance.brief) of the start's after \(series.end) steps")
     ]
+    let (n, end) = (Double(trial.problem.problem.dimension), series.end)
+    let norms = parts.norms.trend(until: end, past: 4 * n.squareRoot())
+    let memory = parts.memory.trend(until: end, past: n.squareRoot())
+    // What grows on a run that does not arrive may be what drives it away: that is for GC to say.
+    let isUnbounded = hasConverged && (norms == .growing || memory == .growing)
     let conclusion: Conclusion =
       switch finding {
+      case _ where isUnbounded: .isFalse
       case .exact, .asymptotic: .isTrue(slack: nil)
       case .undecided: .undecided
       case .violated: .isFalse
       }
     var result = CheckResult(
       claim: claim, subject: trial.label, verdict: .decide(premises, conclusion),
-      qualifier: finding.qualifier, reason: "", premises: premises,
+      qualifier: isUnbounded ? nil : finding.qualifier, reason: "", premises: premises,
       numbers: [
-        "bias": series.level, "norm": norm, "jacobianBound": bound, "decay": series.decay,
-        "floor": series.floor, "distance": distance,
+        "bias": series.level, "norm": parts.norms.largest, "jacobianBound": parts.bound,
+        "decay": series.decay, "floor": series.floor, "distance": distance,
       ], seed: trial.seed)
+    result.numbers["growth"] = parts.norms.growth(until: end)
+    if condition == .memory {
+      result.numbers["memory"] = parts.memory.largest
+      result.numbers["memoryGrowth"] = parts.memory.growth(until: end)
+    }
     if finding.isViolated {
       result.evidence = [
         Evidence(
@@ -147,7 +154,14 @@ public struct StructureCheck: TrialCheck {
           allowed: 10 * series.floor)
       ]
     }
-    let sizes = "‖P‖ ≤ \(norm.brief)/L"
+    if isUnbounded {
+      let found = [("P_k", norms, parts.norms), ("A_k", memory, parts.memory)]
+      result.evidence += found.compactMap { name, trend, norms in
+        trend == .growing ? norms.evidence(name, until: end) : nil
+      }
+    }
+    var sizes = parts.norms.words("‖P‖", norms, until: end, unit: "/L")
+    if memory == .growing { sizes += ", " + parts.memory.words("‖A‖", memory, until: end) }
     result.reason =
       switch finding {
       case .exact: "b_k = 0 to \(series.floor.brief), \(sizes)"
@@ -158,52 +172,59 @@ public struct StructureCheck: TrialCheck {
     return result
   }
 
-  public var mutants: [Mutant<Trial>] {
-    if condition == .smooth {
-      let ground = DiagonalQuadratic(dimension: 3, seed: 4).solved
-      return [
-        Mutant(
-          "a bias", size: 1e-4,
-          Trial(
-            NativeCandidate(
-              SpoiledDescent(name: "biased") { x, _ in x[0] += 1e-4 }), on: ground))
-      ]
-    }
-    let problem = condition == .implicit ? SmallComposite.implicit : SmallComposite.composite
-    var rule = ProximalStep(name: "shifted", remembers: condition == .memory)
-    rule.shift = 1e-4
-    var biased = ProximalStep(name: "biased", remembers: condition == .memory)
-    biased.bias = 1e-4
-    let after = Mutant(
-      "a bias after the proximal step", size: 1e-4, Trial(NativeCandidate(biased), on: problem))
-    // Where f = 0 the threshold takes it away, and the rule converges to the minimiser.
-    guard condition != .implicit else { return [after] }
-    return [
-      Mutant(
-        "a bias before the proximal step", size: 1e-4, Trial(NativeCandidate(rule), on: problem)),
-      after,
-    ]
-  }
+  /// What the steps of a run were taken apart into.
+  private struct Parts {
+    /// ‖b_k‖ in units of the start's distance.
+    var series = FixedPointSeries()
+    /// ‖P_k‖_F L.
+    var norms = GrowthSeries()
+    /// ‖A_k‖_F.
+    var memory = GrowthSeries()
+    var bound = 0.0
+    var steps = 0
 
-  public var cleanCases: [CleanCase<Trial>] {
-    if condition == .smooth {
-      return [
-        CleanCase(
-          "gradient descent",
-          Trial(
-            NativeCandidate(PlainDescent()), on: DiagonalQuadratic(dimension: 3, seed: 4).solved))
-      ]
+    mutating func add(_ k: Int, _ step: SmoothStep, _ trial: Trial, reach: Double) {
+      let smoothness = trial.problem.smoothness
+      norms.add(k, step.norm * smoothness, error: step.normError * smoothness)
+      bound = max(bound, step.bound * smoothness)
+      series.floor = max(series.floor, trial.floor(0) + step.error / reach)
+      series.add(k, step.bias / reach)
+      steps += step.probes
     }
-    let problem = condition == .implicit ? SmallComposite.implicit : SmallComposite.composite
-    func clean(_ name: String, _ rule: ProximalStep) -> CleanCase<Trial> {
-      CleanCase(name, Trial(NativeCandidate(rule), on: problem))
+
+    mutating func add(
+      _ k: Int, _ call: OracleLog.ProxCall, from x: Vector, to next: Vector,
+      _ problem: SolvedProblem, reach: Double
+    ) {
+      // The point nearest to v that ∂r at x⁺ absorbs is prox(x - p ∇f): where a threshold hides a
+      // bias, it is none.
+      var plain = x
+      let g = problem.problem.gradient(at: x)
+      for j in 0..<x.count { plain[j] -= call.steps[j] * g[j] }
+      problem.problem.regularizer.prox(&plain, steps: call.steps)
+      norms.add(k, call.steps.norm * problem.smoothness)
+      bound = norms.largest
+      series.add(k, (plain - next).norm / reach)
     }
-    var hidden = ProximalStep(name: "hidden", remembers: condition == .memory)
-    hidden.shift = 1e-4
-    return [
-      clean(
-        "proximal gradient", ProximalStep(name: "clean", remembers: condition == .memory))
-    ] + (condition == .implicit ? [clean("a bias that the threshold takes away", hidden)] : [])
+
+    mutating func addMemory(
+      _ k: Int, _ run: any CandidateRun, _ problem: SolvedProblem, _ log: OracleLog,
+      _ precision: Precision, reach: Double
+    ) throws {
+      let g = problem.problem.gradient(at: run.x)
+      let response = try MemoryResponse(at: run.x, step: 1e-3 * reach, precision) {
+        point, isSettled in
+        log.clearProx()
+        // An iterate against its memory is a place that no run comes to: nothing is promised there.
+        do {
+          let next = try run.probe(at: point, gradient: g, settled: isSettled, steps: 1)[0]
+          return problem.kind == .smooth ? next : log.lastProx?.point
+        } catch CandidateError.nonFinite { return nil }
+      }
+      guard let response else { return }
+      memory.add(k, response.norm, error: response.error)
+      steps += response.probes
+    }
   }
 }
 
@@ -219,72 +240,5 @@ struct WatchedRun {
       try rule.start(on: WatchedProblem(base, log), from: start, seed: seed)
     }
     return try watched(problem)
-  }
-}
-
-/// One step of a black box on a smooth problem, taken apart.
-private struct SmoothStep {
-  /// ‖b_k‖.
-  var bias = 0.0
-  /// ‖P_k‖_F.
-  var norm = 0.0
-  /// √n times the largest norm of a row of the Jacobian, summed as in Lemma 1.
-  var bound = 0.0
-  /// The error that differences leave in b_k.
-  var error = 0.0
-  var probes = 0
-
-  /// Nodes and weights of Gauss and Legendre on [0, 1].
-  private static let nodes = [
-    (0.046910077030668, 0.118463442528095), (0.230765344947158, 0.239314335249683),
-    (0.5, 0.284444444444444), (0.769234655052841, 0.239314335249683),
-    (0.953089922969332, 0.118463442528095),
-  ]
-
-  init(
-    _ run: any CandidateRun, at x: Vector, of problem: SolvedProblem, near minimiser: Vector
-  ) throws {
-    let n = x.count
-    let g = problem.problem.gradient(at: x)
-    let move = x - (try run.probe(at: x, gradient: g, settled: false, steps: 1)[0])
-    let size = g.norm
-    guard size > 0 else {
-      bias = move.norm
-      return
-    }
-    var mean = Vector(zeros: n)
-    var squares = 0.0
-    let step = 1e-3 * size / Double(n).squareRoot()
-    for (t, weight) in Self.nodes {
-      let point = minimiser.moved(t, x - minimiser)
-      let slope = g.scaled(by: t)
-      var jacobian = Matrix(zeros: n, n)
-      for j in 0..<n {
-        func image(_ h: Double) throws -> Vector {
-          var shifted = slope
-          shifted[j] += h
-          probes += 1
-          return try run.probe(at: point, gradient: shifted, settled: false, steps: 1)[0]
-        }
-        let wide = try image(-step) - image(step)
-        let narrow = try image(-step / 2) - image(step / 2)
-        for i in 0..<n {
-          let (a, b) = (wide[i] / (2 * step), narrow[i] / step)
-          jacobian[i, j] = b + (b - a) / 3
-          // What extrapolation changed, and the rounding of an iterate of this size.
-          error += weight * abs(b - a) * abs(g[j])
-          error += weight * 4 * .ulpOfOne * max(abs(point[i]), abs(wide[i])) / step * abs(g[j])
-        }
-      }
-      let product = jacobian.times(g)
-      mean.add(weight, product)
-      let rows = (0..<n).map { i in
-        Vector((0..<n).map { jacobian[i, $0] }).norm
-      }
-      squares += weight * jacobian.frobeniusNorm
-      bound = max(bound, Double(n).squareRoot() * (rows.max() ?? 0))
-    }
-    norm = squares
-    bias = (move - mean).norm
   }
 }

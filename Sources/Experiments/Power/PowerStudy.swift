@@ -15,14 +15,20 @@ public struct PowerStudy: Sendable {
   public var file: URL?
   /// Of all draws.
   public var seed: UInt64
+  /// Names of the faults of rules that are planted, and nothing else; nil for everything.
+  public var faults: Set<String>?
 
   /// Plans a study.
-  public init(thinning: Int = 1, cleanSeeds: Int = 12, file: URL? = nil, seed: UInt64 = 1) {
+  public init(
+    thinning: Int = 1, cleanSeeds: Int = 12, file: URL? = nil, seed: UInt64 = 1,
+    faults: Set<String>? = nil
+  ) {
     precondition(thinning >= 1 && cleanSeeds >= 1, "thinning \(thinning), seeds \(cleanSeeds)")
     self.thinning = thinning
     self.cleanSeeds = cleanSeeds
     self.file = file
     self.seed = seed
+    self.faults = faults
   }
 
   /// One fault in one rule at one size.
@@ -155,6 +161,7 @@ public struct PowerStudy: Sendable {
   private func work() throws -> [Work] {
     let suite = try ProblemSuite.families.filter { Self.families.contains($0.name) }
       .map { try $0.problem() }
+    guard faults == nil else { return ruleFaults(on: suite) }
     return ruleFaults(on: suite) + derivativeFaults() + ownFaults() + cleanRuns()
   }
 
@@ -162,7 +169,9 @@ public struct PowerStudy: Sendable {
 
   private func ruleFaults(on suite: [SolvedProblem]) -> [Work] {
     Base.allCases.flatMap { base in
-      RuleFault.all.filter { base.hasProx || !$0.needsProx }.flatMap { fault in
+      RuleFault.all.filter {
+        (base.hasProx || !$0.needsProx) && faults?.contains($0.name) != false
+      }.flatMap { fault in
         fault.sizes.map { size in
           let key = "\(base.rawValue)/\(fault.name)/\(size)"
           return Work(key: key) { [seed] in
@@ -173,7 +182,7 @@ public struct PowerStudy: Sendable {
                   needs: base.hasProx ? [.gradient, .prox] : [.gradient]), name: rule.name)
             }
             let results = try Verification(
-              faulty(base.rule), on: fault.ground(suite, size: size), seed: seed,
+              faulty(base.rule), on: try fault.ground(suite, size: size), seed: seed,
               budget: 3_000_000, starts: 2, threads: 1
             ).run()
             let cells = results.findings.flatMap(\.trials).map(\.result)

@@ -1,8 +1,8 @@
+public import Catalog
 import Checks
 import Engine
 import Foundation
 import Optimization
-import Synchronization
 
 /// A fault that can be planted in any update rule, at a relative size.
 public struct RuleFault: Sendable {
@@ -26,6 +26,8 @@ public struct RuleFault: Sendable {
   public var sizes: [Double]
   /// Whether the rule must have a proximal step.
   public var needsProx: Bool
+  /// The family on whose problem alone it is harmless to the iterates; nil for a fault that is not.
+  public var family: ProblemFamily?
   /// What it changes.
   let change: Change
 
@@ -43,6 +45,10 @@ public struct RuleFault: Sendable {
     case smoothness(@Sendable (_ l: Double, _ size: Double) -> Double)
     /// On the L that everyone is told.
     case declaration(@Sendable (_ l: Double, _ size: Double) -> Double)
+    /// On P_k: a factor on the last partial derivative and on the last proximal step, k from 1.
+    case preconditioner(@Sendable (_ k: Int, _ size: Double) -> Double)
+    /// On A_k: the factor by which the last coordinate goes on as it went before, k from 1.
+    case momentum(@Sendable (_ k: Int, _ size: Double) -> Double)
   }
 
   /// The families of conditions that it breaks on every smooth problem, whatever the rule.
@@ -170,6 +176,19 @@ public struct RuleFault: Sendable {
     RuleFault("L is too small", .problem, [1, 0.1], smoothness: { l, s in l / (3.05 + s) }),
     RuleFault(
       "L is declared too small", .problem, [0.5, 0.1], declaration: { l, s in l / (1 + s) }),
+    // No iterate shows the next four: what grows is multiplied with 0.
+    RuleFault(
+      "the preconditioner grows where no gradient is seen", .gradient, [1, 0.5], false,
+      .preconditioner { k, s in pow(Double(k), s) }, on: .unseenLeastSquares),
+    RuleFault(
+      "the preconditioner grows where the threshold alone acts", .prox, [1, 0.5], true,
+      .preconditioner { k, s in pow(Double(k), s) }, on: .unseenLasso),
+    RuleFault(
+      "the proximal step grows without bound", .prox, [1, 0.5], true,
+      .preconditioner { k, s in pow(Double(k), s) }, on: .absoluteValue),
+    RuleFault(
+      "the momentum grows where nothing moves", .iterate, [1, 0.5], false,
+      .momentum { k, s in pow(Double(k), s) }, on: .unseenLeastSquares),
   ]
 
   private init(
@@ -208,19 +227,25 @@ public struct RuleFault: Sendable {
   }
 
   private init(
-    _ name: String, _ place: Place, _ sizes: [Double], _ needsProx: Bool, _ change: Change
+    _ name: String, _ place: Place, _ sizes: [Double], _ needsProx: Bool, _ change: Change,
+    on family: ProblemFamily? = nil
   ) {
     self.name = name
     self.place = place
     self.sizes = sizes
     self.needsProx = needsProx
     self.change = change
+    self.family = family
   }
 }
 
 extension RuleFault {
-  /// The problems that a faulty rule is checked on: as they are, unless the fault is in what they say.
-  func ground(_ suite: [SolvedProblem], size: Double) -> [SolvedProblem] {
+  /// The problems that a faulty rule is checked on: as they are, unless the fault is in what they say
+  /// or has a problem of its own.
+  ///
+  /// - Throws: what the solution of that problem throws.
+  func ground(_ suite: [SolvedProblem], size: Double) throws -> [SolvedProblem] {
+    if let family { return [try family.problem()] }
     guard case .declaration(let change) = change else { return suite }
     return suite.map { solved in
       var twin = solved
@@ -242,115 +267,4 @@ private struct DeclaredProblem: Problem {
   var regularizer: any Regularizer { base.regularizer }
   func values(at x: Vector) -> [Double] { base.values(at: x) }
   func gradient(at x: Vector, into g: inout Vector) { base.gradient(at: x, into: &g) }
-}
-
-/// A rule with a fault planted in it.
-struct FaultyRule<Base: UpdateRule>: UpdateRule {
-  let base: Base
-  let fault: RuleFault
-  let size: Double
-  /// What the rule says that it asks for, whether the fault lets it or not.
-  var needs: Set<Oracle>?
-
-  var name: String { "\(base.name) with \(fault.name), \(size)" }
-
-  struct State: Sendable {
-    var base: Base.State
-    var k = 0
-    var gradients: [Vector] = []
-  }
-
-  func initialState<P: Problem>(for problem: P) -> State {
-    State(base: base.initialState(for: FaultyOracles(problem, fault, size, GradientMemory())))
-  }
-
-  func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
-    state.k += 1
-    let old = x
-    let memory = GradientMemory(state.gradients)
-    base.step(&x, &state.base, on: FaultyOracles(problem, fault, size, memory))
-    state.gradients = memory.recent
-    if case .iterate(let change) = fault.change { change(old, &x, state.k, size) }
-  }
-
-  func settle(_ state: inout State, at x: Vector) -> Bool {
-    base.settle(&state.base, at: x)
-  }
-
-  var oracles: Set<Oracle>? { needs ?? base.oracles }
-}
-
-/// The last gradients that a rule was given, within one step.
-private final class GradientMemory: Sendable {
-  private let gradients: Mutex<[Vector]>
-
-  init(_ recent: [Vector] = []) { gradients = Mutex(recent) }
-
-  var recent: [Vector] { gradients.withLock { $0 } }
-
-  /// The gradient of two calls ago, or the oldest.
-  func exchange(_ g: Vector) -> Vector {
-    gradients.withLock {
-      $0.append(g)
-      if $0.count > 3 { $0.removeFirst() }
-      return $0[0]
-    }
-  }
-}
-
-/// A problem whose oracles have a fault.
-private struct FaultyOracles<Base: Problem>: Problem {
-  let base: Base
-  let fault: RuleFault
-  let size: Double
-  let memory: GradientMemory
-
-  init(_ base: Base, _ fault: RuleFault, _ size: Double, _ memory: GradientMemory) {
-    self.base = base
-    self.fault = fault
-    self.size = size
-    self.memory = memory
-  }
-
-  var name: String { base.name }
-  var dimension: Int { base.dimension }
-  var instanceCount: Int { base.instanceCount }
-  var minimumValue: Double? { base.minimumValue }
-  var reportedScale: Double { base.reportedScale }
-
-  var smoothness: [Double] {
-    guard case .smoothness(let change) = fault.change else { return base.smoothness }
-    return base.smoothness.map { change($0, size) }
-  }
-
-  var regularizer: any Regularizer {
-    guard case .prox(let change) = fault.change, !(base.regularizer is NoRegularizer) else {
-      return base.regularizer
-    }
-    return FaultyRegularizer(base: base.regularizer, size: size, change: change)
-  }
-
-  func values(at x: Vector) -> [Double] { base.values(at: x) }
-
-  func gradient(at x: Vector, into g: inout Vector) {
-    base.gradient(at: x, into: &g)
-    guard case .gradient(let change) = fault.change else { return }
-    let stale = memory.exchange(g)
-    change(&g, stale, size)
-  }
-}
-
-private struct FaultyRegularizer: Regularizer {
-  let base: any Regularizer
-  let size: Double
-  let change: @Sendable (inout Vector, Vector, any Regularizer, Double) -> Void
-
-  var name: String { base.name }
-  var l1Weight: Double { base.l1Weight }
-  func value(at x: ArraySlice<Double>) -> Double { base.value(at: x) }
-  func addSubgradient(at x: Vector, to g: inout Vector) { base.addSubgradient(at: x, to: &g) }
-  func prox(_ x: inout Vector, steps: Vector) { change(&x, steps, base, size) }
-  func value(of x: Traced) -> Traced { base.value(of: x) }
-  func subgradient(of x: Traced) -> Traced { base.subgradient(of: x) }
-  func prox(of x: Traced, steps: Traced) -> Traced { base.prox(of: x, steps: steps) }
 }
