@@ -210,7 +210,8 @@ import Testing
     #expect(Array(bytes[21..<23]) == [0x1A, 13])
     #expect(String(decoding: bytes[23..<36], as: UTF8.self) == "brain.Event:2")
     // Time, step 3, summary { value { tag "loss", 0.25 as float32 } }.
-    let second = Array(bytes[(8 + 4 + 24 + 4 + 12)...].dropLast(4))
+    let start: Int = 8 + 4 + 24 + 4 + 12
+    let second: [UInt8] = Array(bytes[start...].dropLast(4))
     var expected: [UInt8] = [9, 0, 0, 0, 0, 0, 0, 0xF8, 0x3F, 16, 3, 42, 13, 10, 11, 10, 4]
     expected += Array("loss".utf8)
     expected += [21, 0, 0, 0x80, 0x3E]
