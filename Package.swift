@@ -126,7 +126,9 @@ let tests: [Target] = [
     name: "DatasetsTests", dependencies: ["Datasets", "OptCheck", "TestSupport"],
     swiftSettings: testSettings),
   .testTarget(
-    name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
+    name: "ArchitectureTests",
+    dependencies: ["OptCheck", "OptCheckTesting", "OptCheckCommands", "TestSupport"],
+    swiftSettings: testSettings),
   .testTarget(
     name: "Properties", dependencies: ["OptCheck", "TestSupport"], path: "Properties",
     swiftSettings: testSettings),
