@@ -133,7 +133,9 @@ let tests: [Target] = [
     name: "HistoryTests", dependencies: ["History", "Checks", "Experiments", "Storage", grdb],
     swiftSettings: testSettings),
   .testTarget(
-    name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
+    name: "ArchitectureTests",
+    dependencies: ["OptCheck", "OptCheckTesting", "OptCheckCommands", "TestSupport"],
+    swiftSettings: testSettings),
   .testTarget(
     name: "Properties", dependencies: ["OptCheck", "TestSupport"], path: "Properties",
     swiftSettings: testSettings),

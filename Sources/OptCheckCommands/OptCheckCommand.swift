@@ -121,7 +121,7 @@ struct Root: AsyncParsableCommand {
     subcommands: [
       ReportCommand.self, TrainCommand.self, EvaluateCommand.self, ReplayCommand.self,
       ExperimentCommand.self, VerifyCommand.self, ExplainCommand.self, BaselineCommand.self,
-      CompareCommand.self, GatePowerCommand.self, PowerCommand.self,
+      CompareCommand.self, GatePowerCommand.self, ProfileCommand.self, PowerCommand.self,
       RatesCommand.self, RecheckCommand.self, HistoryCommand.self, BenchCommand.self,
       ListCommand.self,
     ])

@@ -4,7 +4,7 @@ import OptCheck
 /// What is running: printed by `--version`, and part of every report.
 struct Version: Codable, CustomStringConvertible {
   /// The version of OptCheck.
-  var version = "0.1.0-dev"
+  var version = "0.1.0"
   /// The commit of the checkout it was built in, with `-dirty` if files differ from it.
   var commit: String
   /// The Swift toolchain on the path; without one, the standard library it runs on.
@@ -23,7 +23,9 @@ struct Version: Codable, CustomStringConvertible {
       toolchain: firstLine(of: ["swift", "--version"]) ?? "Swift \(_SwiftStdlibVersion.current)",
       blasCore: BLAS.coreName, blasConfiguration: BLAS.configuration,
       formats: [
-        "checkpoint": Checkpoint.formatVersion, "reference case": ReferenceCase.formatVersion,
+        "baseline": GateBaseline.currentSchema, "checkpoint": Checkpoint.formatVersion,
+        "counterexample": RuleCounterexample.currentFormat,
+        "reference case": ReferenceCase.formatVersion,
         "results": Report<ConvergenceResults>.resultsFormat,
       ])
   }

@@ -1,0 +1,45 @@
+public import Experiments
+import Storage
+
+/// The figures of profiles, a row for each rule, the best first.
+public struct ProfileFigures: Sendable {
+  /// Names of the columns: the rule, three for each accuracy, the area under the targets reached.
+  let titles: [String]
+  /// As many words as there are titles.
+  let rows: [[String]]
+
+  /// Sums up profiles that hold a problem.
+  public init(_ profiles: Profiles) {
+    let accuracies = Profiles.accuracies
+    let performance = accuracies.map(profiles.performance)
+    let data = accuracies.map(profiles.data)
+    let targets = profiles.targets()
+    func share(_ value: Double) -> String { Number.fixed(value, decimals: 2) }
+    titles =
+      ["rule"]
+      + accuracies.flatMap { target in
+        ["best", "solved", "median"].map { "\($0), \(Number.short(Profiles.gap(target)))" }
+      } + ["targets"]
+    rows = profiles.ranking.map { rule in
+      [profiles.rules[rule]]
+        + accuracies.indices.flatMap { i in
+          [
+            share(performance[i][rule].share(at: 1)), share(data[i][rule].end),
+            Number.orDash(data[i][rule].median, Number.short),
+          ]
+        } + [Number.fixed(targets[rule].area(profiles.stepRange), decimals: 3)]
+    }
+  }
+
+  /// For a terminal.
+  public var plain: String {
+    let lines = [titles] + rows
+    let widths = titles.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    return lines.map { line in
+      line.enumerated().map { column, word in
+        let space = String(repeating: " ", count: widths[column] - word.count)
+        return column == 0 ? word + space : space + word
+      }.joined(separator: "  ")
+    }.joined(separator: "\n")
+  }
+}
