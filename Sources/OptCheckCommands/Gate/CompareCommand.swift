@@ -61,7 +61,7 @@ struct CompareCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     try history.recorded(
-      "compare", threads: gate.threads, settings: ["baseline": baseline], console
+      "compare", threads: gate.suite.threads, settings: ["baseline": baseline], console
     ) { record in
       try compare(console, into: &record)
     }
