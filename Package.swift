@@ -124,7 +124,10 @@ let tests: [Target] = [
     swiftSettings: testSettings),
   .testTarget(
     name: "CommandTests",
-    dependencies: ["OptCheckCommands", "OptCheckTool", "EventFiles", "History", "TestSupport"],
+    dependencies: [
+      "OptCheckCommands", "OptCheckTool", "EventFiles", "History", "TestSupport", argumentParser,
+      yams,
+    ],
     swiftSettings: testSettings),
   .testTarget(
     name: "DatasetsTests", dependencies: ["Datasets", "OptCheck", "TestSupport"],

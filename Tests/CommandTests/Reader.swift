@@ -1,0 +1,81 @@
+import Foundation
+import OptCheck
+import TestSupport
+import Testing
+
+/// Somebody who does what a page says, in a folder of their own.
+///
+/// Two words of the page are read otherwise: the address of OptCheck is this checkout, as a dependency and
+/// where SwiftPM would have cloned it.
+final class Reader {
+  /// Where the page begins.
+  let folder: URL
+  private var current: String
+  private let environment: [String: String]
+  private var printed = ""
+
+  /// - Parameter variables: of the environment, beside those of this process.
+  init(_ variables: [String: String] = [:]) throws {
+    folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("optcheck-page-\(UUID().uuidString)", isDirectory: true)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    current = folder.path
+    environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
+  }
+
+  /// Removes the folder.
+  func cleanUp() { try? FileManager.default.removeItem(at: folder) }
+
+  /// Does every step; stops where one does not end as the page says.
+  ///
+  /// - Throws: at a step that went wrong, since what follows would make no sense.
+  func follow(_ steps: [Page.Step]) throws {
+    var isNewBlock = true
+    for step in steps {
+      switch step {
+      case .file(let path, let text): try write(text, to: path)
+      case .command(let line, let status):
+        if isNewBlock { printed = "" }
+        let output = try run(line)
+        try #require(
+          output.status == status,
+          "\(line)\n\(output.standardOutput.suffix(4000))\n\(output.standardError.suffix(4000))")
+        printed += output.standardOutput + output.standardError
+      case .output(let lines):
+        for line in lines {
+          #expect(printed.contains(line), "'\(line)' is not in:\n\(printed.suffix(4000))")
+        }
+      }
+      if case .command = step { isNewBlock = false } else { isNewBlock = true }
+    }
+  }
+
+  private func write(_ text: String, to path: String) throws {
+    try #require(!path.isEmpty, "a file without a name on the page: \(text.prefix(80))")
+    let file = URL(fileURLWithPath: current).appendingPathComponent(path)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(here(text).utf8).write(to: file)
+  }
+
+  private func here(_ text: String) -> String {
+    let checkout = Fixtures.packageFolder.path
+    return text.replacing(
+      ".package(url: \"https://example.org/OptCheck\", from: \"0.1.0\")",
+      with: ".package(name: \"OptCheck\", path: \"\(checkout)\")"
+    ).replacing(".build/checkouts/OptCheck/", with: checkout + "/")
+  }
+
+  /// One line in a shell; the folder that it ends in is where the next one begins.
+  private func run(_ line: String) throws -> ChildProcess.Output {
+    let place = folder.appendingPathComponent(".place")
+    let output = try ChildProcess.run(
+      "sh",
+      ["-c", "cd \"$0\" || exit 99\n\(here(line))\nstatus=$?\npwd >\"$1\"\nexit $status"]
+        + [current, place.path], environment: environment)
+    if let path = try? String(contentsOf: place, encoding: .utf8) {
+      current = path.trimmingCharacters(in: .newlines)
+    }
+    return output
+  }
+}
