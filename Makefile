@@ -6,7 +6,6 @@
 
 optcheck := .build/release/optcheck
 example := --package-path Fixtures/ExamplePackage --scratch-path .build/example
-myopt := .build/example/release/myopt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,13 +20,13 @@ test: install ## lint, build, and run all tests
 	swift test
 	@$(MAKE) --no-print-directory example
 
-# Built as a package of a user's own is, in the folder where the tests of the documentation have built.
-example: install ## test and run a package of a user's own
-	swift test -c release $(example)
-	$(myopt) list
-	$(myopt) replay Fixtures/ExamplePackage/Cases
-	$(myopt) verify learned-step --quiet --out .build/example/reports
-	$(myopt) verify biased-descent --quiet --out .build/example/reports; test $$? = 1
+example: install ## build, run, and test a package of a user's own
+	swift build $(example) --build-tests
+	.build/example/debug/myopt list
+	.build/example/debug/myopt replay Fixtures/ExamplePackage/Cases
+	.build/example/debug/myopt verify learned-step --quiet --out .build/example/reports
+	.build/example/debug/myopt verify biased-descent --quiet --out .build/example/reports; test $$? = 1
+	swift test $(example) --skip-build
 
 bench: install ## build and measure speed and memory
 	swift build -c release --product optcheck

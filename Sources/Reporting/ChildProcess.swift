@@ -37,12 +37,25 @@ public enum ChildProcess {
     let command =
       "exec " + words.map(quoted).joined(separator: " ")
       + " <\(quoted(files[0].path)) >\(quoted(files[1].path)) 2>\(quoted(files[2].path))"
-    let ended = system(command)
+    let ended = Self.waited(command)
     // The encoding of wait(2): the low seven bits are a signal, the next byte is the status.
     let status = ended & 0x7f == 0 ? (ended >> 8) & 0xff : 128 + (ended & 0x7f)
     let text = { (file: URL) in String(decoding: try Data(contentsOf: file), as: UTF8.self) }
     return Output(
       status: status, standardOutput: try text(files[1]), standardError: try text(files[2]))
+  }
+
+  /// `system`, with SIGCHLD let through.
+  ///
+  /// Dispatch blocks signals on its threads and a child inherits that: a shell that waits for children of its own
+  /// would never hear of their end.
+  private static func waited(_ command: String) -> Int32 {
+    var (child, own) = (sigset_t(), sigset_t())
+    sigemptyset(&child)
+    sigaddset(&child, SIGCHLD)
+    pthread_sigmask(SIG_UNBLOCK, &child, &own)
+    defer { pthread_sigmask(SIG_SETMASK, &own, nil) }
+    return system(command)
   }
 
   /// `word` as one word of a POSIX shell.

@@ -7,27 +7,6 @@ import Testing
 
 /// The page "Check your own optimizer in ten minutes", typed as it stands.
 @Suite struct PageTests {
-  /// Built where `make example` builds, so that the library is compiled once for both.
-  private static let cache = Fixtures.packageFolder.appendingPathComponent(".build/example")
-
-  @Test func theRuleInSwiftFailsAndThenPasses() throws {
-    let reader = try Reader(["SWIFTPM_BUILD_DIR": Self.cache.path])
-    defer { reader.cleanUp() }
-    let steps = try Page.tenMinutes.steps(in: "A rule in Swift")
-    try #require(steps.first == .command("mkdir my-descent && cd my-descent", status: 0))
-    try reader.follow(Array(steps.prefix(1)))
-    // What the environment tells the package manager, a link tells the commands.
-    let package = reader.folder.appendingPathComponent("my-descent")
-    try FileManager.default.createDirectory(at: Self.cache, withIntermediateDirectories: true)
-    try FileManager.default.createSymbolicLink(
-      at: package.appendingPathComponent(".build"), withDestinationURL: Self.cache)
-    // Versions that are here already need no network.
-    try? FileManager.default.copyItem(
-      at: Fixtures.packageFolder.appendingPathComponent("Package.resolved"),
-      to: package.appendingPathComponent("Package.resolved"))
-    try reader.follow(Array(steps.dropFirst()))
-  }
-
   @Test func theRuleInPlainPythonFailsAndThenPasses() throws {
     try python("A rule in plain Python")
   }
@@ -35,7 +14,8 @@ import Testing
   @Test(.enabled(if: hasTorch, "PyTorch is not installed"))
   func theRuleInPyTorchFailsAndThenPasses() throws { try python("A rule in PyTorch") }
 
-  /// Nothing on the page is left untyped.
+  /// The Swift section builds the library in release, which takes longer than all other tests together: only its
+  /// headings and the form of its steps are looked at here.
   @Test func thePageHasThreeRules() throws {
     #expect(
       try Page.tenMinutes.headings

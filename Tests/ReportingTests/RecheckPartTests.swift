@@ -60,7 +60,9 @@ import Testing
     another.kernels[0].setting.scale = 2
     let scaled = try outcome(another)
     // All eigenvalues, the critical step and what follows from them; the runs are e = 1's no more.
-    #expect(scaled.differing > smallest.instances * smallest.rows, "another e has another spectrum: \(scaled)")
+    #expect(
+      scaled.differing > smallest.instances * smallest.rows,
+      "another e has another spectrum: \(scaled)")
   }
 
   @Test func conditionsAreRecheckedRuleByRule() throws {
