@@ -79,11 +79,11 @@ struct LedgerSummarySection: ReportSection {
     let far = Ledger.discrepancies(results)
     guard !far.isEmpty else { return nil }
     let x = far.indices.map { Double($0 + 1) }
-    let words = far.map { Plot.literal($0.claim) }.joined(separator: ", ")
+    let ticks = zip(x, far).map { Plot.Tick(at: $0, Plot.literal($1.claim)) }
     return Plot(
       title: "What is stated and what was measured",
-      subtitle: "from left to right: \(words); the farthest of each claim",
-      x: Plot.Axis("claim", unit: "1", range: 0.5...(Double(far.count) + 0.5)),
+      subtitle: "the farthest of each claim",
+      x: Plot.Axis("claim", unit: "1", range: 0.5...(Double(far.count) + 0.5), ticks: ticks),
       y: Plot.Axis("log_{10} of the number", unit: "1"),
       series: [
         .points("stated or promised", .vermillion, x: x, y: far.map(\.log10Stated)),
