@@ -64,10 +64,8 @@ extension HistoryRecord {
 
   /// Keeps a rule's figures: the mean over seeds of the steps to gaps, and the verdicts.
   mutating func note(_ record: GateRecord) {
-    var families: [String] = []
-    for cell in record.cells where !families.contains(cell.family) { families.append(cell.family) }
-    for family in families {
-      let cells = record.cells.filter { $0.family == family }
+    for family in record.families {
+      let cells = record.cells(of: family)
       for (name, level) in [("steps to 1e-3", 1e-3), ("steps to 1e-6", 1e-6)] {
         let steps = cells.compactMap { $0.steps(to: level) }
         guard steps.count == cells.count else { continue }

@@ -13,9 +13,9 @@ extension VerifyCommand {
     }
     let replay: RuleCounterexample.Replay
     if let command = external.first {
-      let rule = try foreignRule(command)
-      defer { rule.close() }
-      replay = try example.replayed(by: rule)
+      replay = try NamedRules.withForeignRule(command, limits: foreign.limits) {
+        try example.replayed(by: $0)
+      }
     } else {
       // A file may come from anywhere, so a command in it is shown and not run.
       guard !rules.isEmpty || !example.source.isExternal else {

@@ -32,11 +32,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Argument(help: ArgumentHelp("Rules.", valueName: "rule"))
   var rules: [String] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "A command that speaks optcheck-1 on standard input and output; may be repeated.",
-      valueName: "command"))
-  var external: [String] = []
+  @OptionGroup var foreign: ForeignOptions
 
   @Option(
     help: ArgumentHelp(
@@ -91,14 +87,6 @@ struct VerifyCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Also write JUnit XML.", valueName: "file"))
   var junit: String?
 
-  @Option(
-    help: ArgumentHelp("Seconds that a rule in another process may take for hello.", valueName: "s")
-  )
-  var helloTimeout = 120.0
-
-  @Option(help: ArgumentHelp("Seconds that it may take for any other line.", valueName: "s"))
-  var lineTimeout = 30.0
-
   @OptionGroup var history: HistoryOptions
   @OptionGroup var common: CommonOptions
 
@@ -147,7 +135,7 @@ struct VerifyCommand: AsyncParsableCommand {
     for command in external {
       let source = RuleSource(command, isExternal: true)
       records.append(
-        try NamedRules.withForeignRule(command, limits: limits) {
+        try NamedRules.withForeignRule(command, limits: foreign.limits) {
           try verify($0, source, job, into: &history)
         })
     }
@@ -181,15 +169,8 @@ struct VerifyCommand: AsyncParsableCommand {
     }
   }
 
-  /// How long rules in other processes may take.
-  private var limits: ForeignRule.Limits {
-    ForeignRule.Limits(hello: helloTimeout, line: lineTimeout)
-  }
-
-  /// The rule behind a command.
-  func foreignRule(_ command: String) throws -> ForeignRule {
-    try ForeignRule(command: command, limits: limits)
-  }
+  /// Commands of rules in other processes.
+  var external: [String] { foreign.external }
 
   /// Where counterexamples are.
   private var regressionFolder: CounterexampleFolder {
@@ -238,7 +219,9 @@ struct VerifyCommand: AsyncParsableCommand {
     }
     results.note(replays)
     for note in results.skipped { console.note("  note: \(note)") }
-    let (derivatives, reason) = try derivatives(of: candidate, job.ground, job.wanted)
+    let (derivatives, reason) =
+      job.wanted.matches("G")
+      ? DerivativeStudy.results(of: candidate, on: job.ground, seed: seed) : (nil, "not asked for")
     if let derivatives {
       console.note("  G  \(derivatives.verdict.name): \(derivatives.reason)")
     }
@@ -253,23 +236,6 @@ struct VerifyCommand: AsyncParsableCommand {
     _ = try writer.write(record, record: .current)
     console.note("  \(writer.markdownFile.path)")
     return record
-  }
-
-  private func derivatives(
-    of candidate: any Candidate, _ ground: [SolvedProblem], _ wanted: Selection
-  ) throws -> (DerivativeStudy.Results?, String) {
-    guard wanted.matches("G") else { return (nil, "not asked for") }
-    guard let rule = candidate.learnedRule else {
-      return (nil, "the rule has no weights that this process can see")
-    }
-    let pick = ["quadratic-rotated", "lasso"].filter {
-      $0 != "lasso" || candidate.oracles.contains(.prox)
-    }
-    let problems = ground.filter { pick.contains($0.name) }
-    guard !problems.isEmpty else { return (nil, "no problem for derivatives was chosen") }
-    do { return (try DerivativeStudy(rule, seed: seed).run(on: problems), "") } catch {
-      return (nil, "\(error)")
-    }
   }
 
   /// The smallest counterexample to every claim that is violated: the stored one where it still is

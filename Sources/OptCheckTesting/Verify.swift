@@ -79,8 +79,15 @@ public func verify(
       Comment(rawValue: words(for: finding, of: candidate.name, example, entry, seed: seed)),
       sourceLocation: sourceLocation)
   }
-  if checks?.contains("G") ?? true, let rule = candidate.learnedRule {
-    try derivatives(of: rule, seed: seed, sourceLocation)
+  if checks?.contains("G") ?? true {
+    let found = DerivativeStudy.results(
+      of: candidate, on: try ProblemSuite.standard(scales: [1]), seed: seed
+    ).results
+    for check in found?.checks ?? [] where check.verdict == .violated {
+      Issue.record(
+        Comment(rawValue: "\(check.subject): G violated, \(check.reason)"),
+        sourceLocation: sourceLocation)
+    }
   }
   return results
 }
@@ -102,17 +109,4 @@ private func words(
       ?? "replay: verify(\(rule), checks: [\"\(finding.claim.id)\"], seed: \(seed)); "
       + "optcheck verify \(rule) --checks \(finding.claim.id) --seed \(seed)")
   return lines.joined(separator: "\n")
-}
-
-private func derivatives(
-  of rule: any LearnedUpdateRule, seed: UInt64, _ sourceLocation: SourceLocation
-) throws {
-  let problems = try ProblemSuite.families.filter { $0.name == "quadratic-rotated" }
-    .map { try $0.problem() }
-  guard let results = try? DerivativeStudy(rule, seed: seed).run(on: problems) else { return }
-  for check in results.checks where check.verdict == .violated {
-    Issue.record(
-      Comment(rawValue: "\(check.subject): G violated, \(check.reason)"),
-      sourceLocation: sourceLocation)
-  }
 }

@@ -26,8 +26,6 @@ public protocol Candidate: Sendable {
   func objection(to problem: any Problem) -> String?
   /// How many steps a probe may take.
   var probeDepth: Int { get }
-  /// The rule with its weights, where it has any that this process can see.
-  var learnedRule: (any LearnedUpdateRule)? { get }
   /// The rule itself, where it lives in this process.
   var updateRule: (any UpdateRule)? { get }
   /// A run on `problem`, one instance, from `start` (n entries).
@@ -59,9 +57,9 @@ extension Candidate {
   /// One.
   public var probeDepth: Int { 1 }
   /// None.
-  public var learnedRule: (any LearnedUpdateRule)? { nil }
-  /// None.
   public var updateRule: (any UpdateRule)? { nil }
+  /// The rule with its weights, where it has any that this process can see.
+  public var learnedRule: (any LearnedUpdateRule)? { updateRule as? any LearnedUpdateRule }
 }
 
 /// The precision that a rule computes in.
@@ -79,6 +77,8 @@ public protocol CandidateRun: AnyObject {
   var x: Vector { get }
   /// k, the number of steps taken.
   var count: Int { get }
+  /// The iterates that the rule remembers, n entries each, where it shows them.
+  var remembered: [Vector] { get }
   /// Takes the next step.
   ///
   /// - Throws: ``CandidateError``.
@@ -95,6 +95,9 @@ public protocol CandidateRun: AnyObject {
 }
 
 extension CandidateRun {
+  /// None: another process shows where it is, and nothing else.
+  public var remembered: [Vector] { [] }
+
   /// One step from `point` with remembered iterates set to it.
   public func probe(at point: Vector) throws -> Vector {
     try probe(at: point, gradient: nil, settled: true, steps: 1)[0]
@@ -149,7 +152,6 @@ public struct NativeCandidate<Rule: UpdateRule>: Candidate {
   public var trainedHorizon: Int? { rule.trainedHorizon }
   public func objection(to problem: any Problem) -> String? { rule.objection(to: problem) }
   public var probeDepth: Int { .max }
-  public var learnedRule: (any LearnedUpdateRule)? { rule as? any LearnedUpdateRule }
   public var updateRule: (any UpdateRule)? { rule }
 
   public var speed: Double { 1 / rule.cost }
@@ -171,6 +173,7 @@ final class NativeRun<Rule: UpdateRule, P: Problem>: CandidateRun {
   private var state: Rule.State
   private(set) var x: Vector
   private(set) var count = 0
+  var remembered: [Vector] { rule.remembered(in: state) }
 
   init(_ rule: Rule, on problem: P, from start: Vector) {
     self.rule = rule

@@ -161,6 +161,10 @@ extension FormulaRule {
     return !rememberedIterates.isEmpty
   }
 
+  public func remembered(in state: FormulaState) -> [Vector] {
+    rememberedIterates.map { Vector(state.carry[$0].matrix.elements) }
+  }
+
   public func initialCarry(for problem: any Problem, seed: UInt64) -> [Carry] { [] }
 
   public func initialState<P: Problem>(for problem: P) -> FormulaState {

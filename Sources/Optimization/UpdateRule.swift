@@ -17,6 +17,8 @@ public protocol UpdateRule: Sendable {
   /// - Returns: whether the rule remembers iterates at all.
   @discardableResult
   func settle(_ state: inout State, at x: Vector) -> Bool
+  /// The iterates that `state` remembers, n entries each: they have to converge as x does (GC4).
+  func remembered(in state: State) -> [Vector]
   /// The number of steps that the rule was trained for; nil for a rule without horizon.
   var trainedHorizon: Int? { get }
   /// Why the rule cannot run on `problem`; nil if it can.
@@ -32,6 +34,9 @@ extension UpdateRule {
   /// Nothing is remembered, unless a rule says otherwise.
   @discardableResult
   public func settle(_ state: inout State, at x: Vector) -> Bool { false }
+
+  /// None are shown, unless a rule says otherwise.
+  public func remembered(in state: State) -> [Vector] { [] }
 
   /// None, unless a rule says otherwise.
   public var trainedHorizon: Int? { nil }

@@ -43,6 +43,34 @@ import Testing
     }
   }
 
+  /// Faults in code that runs for one kind of problem, and in what is remembered: each has a check that
+  /// sees it where the others cannot.
+  @Test(arguments: [
+    ("a coordinate stands still on problems without a smooth part", "GC2", "GC4"),
+    ("a coordinate stands still on problems with both parts", "GC3", "GC4"),
+    ("0/0 where the first step is none, on problems without a smooth part", "FP2", "FP4"),
+    ("0/0 where the first step is none, on problems with both parts", "FP3", "FP4"),
+  ])
+  func oneKindOfProblemHasItsOwnCheck(fault: String, check: String, withMemory: String) throws {
+    let units = try PowerStudy(faults: [fault]).run().faults
+    #expect(units.count == 4)
+    for unit in units {
+      let expected = unit.rule == "proximal-gradient" ? [check] : [check, withMemory]
+      #expect(unit.caughtBy == expected, "\(unit.rule)")
+    }
+  }
+
+  @Test func whatIsRememberedHasItsOwnChecks() throws {
+    let off = try PowerStudy(faults: ["what is remembered is off"]).run().faults
+    #expect(off.count == 10)
+    #expect(off.allSatisfy { $0.caughtBy.contains("FP4") })
+    #expect(
+      off.first { $0.rule == "gradient-descent" && $0.size == 1e-10 }?.caughtBy == ["FP4"])
+    let unused = try PowerStudy(faults: ["what is remembered is off, and unused"]).run().faults
+    #expect(unused.count == 5)
+    for unit in unused { #expect(unit.caughtBy == ["GC4"], "\(unit.rule)") }
+  }
+
   /// The problems of these faults are sound, and a rule without fault keeps every condition there.
   @Test(arguments: UInt64(1)...4) func aSoundRuleHoldsWhereNoGradientIsSeen(seed: UInt64) throws {
     for family in [ProblemFamily.unseenLeastSquares, .unseenLasso] {

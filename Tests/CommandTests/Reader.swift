@@ -1,7 +1,6 @@
 import Foundation
 import OptCheck
 import TestSupport
-import Testing
 
 /// Somebody who does what a page says, in a folder of their own.
 ///
@@ -11,24 +10,26 @@ final class Reader {
   /// Where the page begins.
   let folder: URL
   private var current: String
-  private let environment: [String: String]
   private var printed = ""
 
-  /// - Parameter variables: of the environment, beside those of this process.
-  init(_ variables: [String: String] = [:]) throws {
+  init() throws {
     folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("optcheck-page-\(UUID().uuidString)", isDirectory: true)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     current = folder.path
-    environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
   }
 
   /// Removes the folder.
   func cleanUp() { try? FileManager.default.removeItem(at: folder) }
 
+  /// Where something went otherwise than the page says; what follows would make no sense.
+  struct Departure: Error, CustomStringConvertible {
+    let description: String
+  }
+
   /// Does every step; stops where one does not end as the page says.
   ///
-  /// - Throws: at a step that went wrong, since what follows would make no sense.
+  /// - Throws: ``Departure``.
   func follow(_ steps: [Page.Step]) throws {
     var isNewBlock = true
     for step in steps {
@@ -37,13 +38,16 @@ final class Reader {
       case .command(let line, let status):
         if isNewBlock { printed = "" }
         let output = try run(line)
-        try #require(
-          output.status == status,
-          "\(line)\n\(output.standardOutput.suffix(4000))\n\(output.standardError.suffix(4000))")
-        printed += output.standardOutput + output.standardError
+        let words = output.standardOutput + output.standardError
+        guard output.status == status else {
+          throw Departure(
+            description:
+              "'\(line)' ended with \(output.status), not \(status):\n\(words.suffix(4000))")
+        }
+        printed += words
       case .output(let lines):
-        for line in lines {
-          #expect(printed.contains(line), "'\(line)' is not in:\n\(printed.suffix(4000))")
+        for line in lines where !printed.contains(line) {
+          throw Departure(description: "'\(line)' is not in:\n\(printed.suffix(4000))")
         }
       }
       if case .command = step { isNewBlock = false } else { isNewBlock = true }
@@ -51,7 +55,9 @@ final class Reader {
   }
 
   private func write(_ text: String, to path: String) throws {
-    try #require(!path.isEmpty, "a file without a name on the page: \(text.prefix(80))")
+    guard !path.isEmpty else {
+      throw Departure(description: "a file without a name on the page: \(text.prefix(80))")
+    }
     let file = URL(fileURLWithPath: current).appendingPathComponent(path)
     try FileManager.default.createDirectory(
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -72,7 +78,7 @@ final class Reader {
     let output = try ChildProcess.run(
       "sh",
       ["-c", "cd \"$0\" || exit 99\n\(here(line))\nstatus=$?\npwd >\"$1\"\nexit $status"]
-        + [current, place.path], environment: environment)
+        + [current, place.path])
     if let path = try? String(contentsOf: place, encoding: .utf8) {
       current = path.trimmingCharacters(in: .newlines)
     }

@@ -146,7 +146,9 @@ struct ProximalStep: UpdateRule {
 /// Gradient descent with step 1/β and momentum a_k in the last coordinate; k counts from 1.
 struct SwingingDescent: UpdateRule {
   let name: String
-  let momentum: @Sendable (_ k: Int) -> Double
+  /// What is added to the last coordinate of the iterate that is remembered.
+  var offset = 0.0
+  var momentum: @Sendable (_ k: Int) -> Double = { _ in 0 }
 
   struct State: Sendable {
     var k = 0
@@ -161,10 +163,13 @@ struct SwingingDescent: UpdateRule {
     x.add(-1 / problem.largestSmoothness, problem.gradient(at: x))
     x[last] += momentum(state.k) * (old[last] - (state.previous ?? old)[last])
     state.previous = old
+    state.previous?[last] += offset
   }
 
   func settle(_ state: inout State, at x: Vector) -> Bool {
     state.previous = x
     return true
   }
+
+  func remembered(in state: State) -> [Vector] { state.previous.map { [$0] } ?? [] }
 }

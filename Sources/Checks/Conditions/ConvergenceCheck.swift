@@ -7,6 +7,7 @@ public import Optimization
 /// D_k is the distance of x_k to the minimiser nearest to the last iterate, relative to that of x_0,
 /// or the relative gap of F where the minimisers are not known. M(K) is the largest D_k over
 /// [K/2, K]; K doubles until the budget ends. What M(K) does decides (``ConvergenceSeries``). A
+/// Under GC4 the iterates that a rule remembers, y_k, count like x_k, where the rule shows them. A
 /// certificate is stronger: with Δ = x_{t-1} - x_t, γ_t = L (Δ·∇f - L/2 ‖Δ‖²) / ‖∇f‖² bounded away
 /// from 0 and ½ ‖∇f‖² ≥ β₀ (f - f*), f - f* falls by 1 - 2 β₀ γ / L at least in every step.
 ///
@@ -34,6 +35,7 @@ public struct ConvergenceCheck: TrialCheck {
 
   public var equation: String {
     "M(K) = max over [K/2, K] of ‖x_k - P(x_K)‖ / ‖x_0 - P(x_0)‖, K doubling: M(K) → 0"
+      + (condition == .memory ? "; of y_k too" : "")
   }
 
   public var tolerance: String {
@@ -43,6 +45,7 @@ public struct ConvergenceCheck: TrialCheck {
 
   public var blindSpots: String {
     "starts that were not tried; slower than the budget; limits closer to a minimiser than 1e-6"
+      + (condition == .memory ? "; y_k of a rule that does not show it, or in another process" : "")
   }
 
   public func objection(
@@ -91,7 +94,8 @@ public struct ConvergenceCheck: TrialCheck {
         while run.count < horizon {
           let before = run.x
           try run.advance()
-          distance.add(run.count, run.x, horizon: horizon)
+          let remembered = condition == .memory ? run.remembered : []
+          distance.add(run.count, run.x, and: remembered, horizon: horizon)
           certificate?.add(from: before, to: run.x, step: run.count)
           if 2 * run.count > horizon, StepSchedule.contains(run.count) {
             let residual = problem.stationarity(at: before)
@@ -174,6 +178,13 @@ public struct ConvergenceCheck: TrialCheck {
           "a bias after the proximal step", size: 1e-4, ProximalStep(name: "biased", bias: 1e-4)),
         mutant("steps that sum up", ProximalStep(name: "summable", summable: true)),
       ]
+      if condition == .memory {
+        let ground = DiagonalQuadratic(dimension: 3, seed: 4).solved
+        result.append(
+          Mutant(
+            "what is remembered never arrives",
+            Trial(NativeCandidate(SwingingDescent(name: "astray", offset: 0.1)), on: ground)))
+      }
       if condition != .implicit {
         result.append(mutant("steps of 2.1/L", size: 0.05, ProximalStep(name: "long", step: 2.1)))
         result.append(mutant("no proximal step", ProximalStep(name: "missing-prox", scale: 0)))
@@ -325,11 +336,14 @@ struct ConvergenceSeries {
   }
 
   /// Margins that do not die: none below nine tenths of the least before it, and none near 0.
+  ///
+  /// They speak of x_k; M, which speaks of remembered iterates too, must not contradict them.
   private var isCertified: Bool {
     guard let rate = certifiedRate, rate < 1, margins.count >= 2,
       let least = margins.dropLast().min(), let last = margins.last
     else { return false }
     return min(least, last) >= 1e-6 && last >= 0.9 * least
+      && (level <= tolerance || progressed(over: 0))
   }
 
   func curve(_ name: String) -> Curve {
@@ -363,23 +377,33 @@ struct DistanceToLimit {
 
   private var scale: Double { max(initial, .leastNormalMagnitude) }
 
-  mutating func add(_ k: Int, _ x: Vector, horizon: Int) {
+  /// Takes x_k, and what else has to converge with it.
+  mutating func add(_ k: Int, _ x: Vector, and remembered: [Vector], horizon: Int) {
     let isSampled = StepSchedule.contains(k)
-    if let unique {
-      guard 2 * k >= horizon || isSampled else { return }
-      let distance = (x - unique).norm / scale
-      if 2 * k >= horizon { maximum = Swift.max(maximum, distance) }
-      if isSampled { samples.append((k, distance)) }
-    } else if problem.projection != nil {
-      if 2 * k >= horizon { window.append(x) }
-      if isSampled, let nearest = problem.projection?(x) {
-        samples.append((k, (x - nearest).norm / scale))
-      }
+    let isCounted = 2 * k >= horizon
+    guard isCounted || isSampled else { return }
+    // The last of the window is the iterate, whose limit is the one that counts.
+    let points = remembered + [x]
+    if unique == nil, problem.projection != nil {
+      if isCounted { window += points }
+      if isSampled { samples.append((k, largest(points))) }
     } else {
-      guard 2 * k >= horizon || isSampled else { return }
-      let gap = abs(problem.problem.value(at: x) - problem.minimumValue) / scale
-      if 2 * k >= horizon { maximum = Swift.max(maximum, gap) }
-      if isSampled { samples.append((k, gap)) }
+      let distance = largest(points)
+      if isCounted { maximum = Swift.max(maximum, distance) }
+      if isSampled { samples.append((k, distance)) }
+    }
+  }
+
+  /// The largest D of `points`, each against its own nearest minimiser where the limit is unknown.
+  private func largest(_ points: [Vector]) -> Double {
+    points.reduce(0) { largest, point in
+      let distance =
+        if let nearest = unique ?? problem.projection?(point) {
+          (point - nearest).norm
+        } else {
+          abs(problem.problem.value(at: point) - problem.minimumValue)
+        }
+      return Swift.max(largest, distance.isNaN ? .infinity : distance / scale)
     }
   }
 

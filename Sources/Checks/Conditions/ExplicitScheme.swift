@@ -90,6 +90,8 @@ public struct ExplicitScheme: UpdateRule {
     return true
   }
 
+  public func remembered(in state: State) -> [Vector] { state.y.map { [$0] } ?? [] }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     let k = state.count
     let part = parts(k)

@@ -108,6 +108,7 @@ public struct GateCalibration: Sendable {
       let own = try CandidateCatalog.candidate(name, trained: nil)
       let rule = pace == 1 ? own : own.paced(pace) ?? own
       var suite = GateSuite.standard(for: own, seeds: seeds)
+      // Slow rules too, so that a change of 1 % has room to show.
       suite.horizon = 1000
       return try GateStudy(
         rule, from: RuleSource(name), on: suite, parts: [.pace], threads: threads

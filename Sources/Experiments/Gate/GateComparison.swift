@@ -109,7 +109,7 @@ extension GateComparison.Rule {
       }
     } else {
       notes.append("no seed in common: means over seeds are compared")
-      let strata = Self.strata(old.cells, new.cells)
+      let strata = Self.strata(old, new)
       families = strata.map { name, old, new in
         Self.unpaired(name, old, new, risk: Effect.unpairedRisk / Double(strata.count), margin)
       }
@@ -126,7 +126,8 @@ extension GateComparison.Rule {
       { Effect(from: $0, to: $1, twins: twins) })
     if families.isEmpty { notes.append("no figure can be compared") }
     let lost = Set(old.cells.map(\.key)).subtracting(new.cells.map(\.key))
-    if isPaired, !lost.isEmpty, new.suite == old.suite {
+    let isNarrower = isPaired && !lost.isEmpty && new.suite == old.suite
+    if isNarrower {
       notes.append("no longer runs on \(lost.sorted().joined(separator: ", "))")
     }
     changes = old.verdicts.compactMap { verdict in
@@ -136,8 +137,8 @@ extension GateComparison.Rule {
     }
     var answers = families.map(\.answer) + changes.map(\.answer)
     if !isPaired, let effect { answers.append(effect.answer(margin: margin)) }
+    if isNarrower { answers.append(.worse) }
     answer = answers.contains(.worse) ? .worse : answers.contains(.better) ? .better : .same
-    if notes.contains(where: { $0.hasPrefix("no longer") }) { answer = .worse }
   }
 
   /// Seed by seed, where one may be thrown off by rounding: of several, two must agree.
@@ -145,9 +146,7 @@ extension GateComparison.Rule {
     _ old: [Cell], _ new: [Cell], _ key: (Cell) -> String, _ family: (Cell) -> String,
     _ margin: Double, _ effect: (Cell, Cell) -> Effect?
   ) -> [GateComparison.Family] {
-    var names: [String] = []
-    for cell in old where !names.contains(family(cell)) { names.append(family(cell)) }
-    return names.compactMap { name in
+    old.map(family).firsts.compactMap { name in
       let effects = old.filter { family($0) == name }.compactMap { cell in
         new.first { key($0) == key(cell) }.flatMap { effect(cell, $0) }
       }
@@ -165,12 +164,10 @@ extension GateComparison.Rule {
 
   /// The logarithms of the steps down to the last level that all seeds come to, family by family.
   private static func strata(
-    _ old: [PaceCell], _ new: [PaceCell]
+    _ old: GateRecord, _ new: GateRecord
   ) -> [(name: String, old: [Double], new: [Double])] {
-    var names: [String] = []
-    for cell in old where !names.contains(cell.family) { names.append(cell.family) }
-    return names.compactMap { name in
-      let (a, b) = (old.filter { $0.family == name }, new.filter { $0.family == name })
+    old.families.compactMap { name in
+      let (a, b) = (old.cells(of: name), new.cells(of: name))
       guard a.count > 1, b.count > 1,
         let level = (0..<GateSuite.levels.count).last(where: { j in
           (a + b).allSatisfy { $0.reachesSurely(j) }

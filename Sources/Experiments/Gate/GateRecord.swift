@@ -25,6 +25,12 @@ public struct GateRecord: Sendable, Hashable, Codable {
     public var reason: String
   }
 
+  /// The families of its cells, each once, in their order.
+  public var families: [String] { cells.map(\.family).firsts }
+
+  /// The cells of a family, seed by seed.
+  public func cells(of family: String) -> [PaceCell] { cells.filter { $0.family == family } }
+
   /// The parts that it holds; what was never measured cannot be compared.
   public var parts: Set<GateStudy.Part> {
     var parts: Set<GateStudy.Part> = []
@@ -101,5 +107,13 @@ extension GateBaseline {
   /// How its rules of this process are asked for; commands in a file are not run.
   public var nativeSources: [String] {
     rules.map(\.source).filter { !$0.isExternal }.map(\.text)
+  }
+}
+
+extension Sequence where Element: Hashable {
+  /// Every element once, where it comes first.
+  var firsts: [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -78,15 +78,10 @@ public struct GateStudy: Sendable {
       try self.course(
         solved, start, excess, seed: seed, salt: SplitMix64(seed: 17).derived($0).state)
     }
+    let distance = (start - (solved.projection?(start) ?? solved.minimisers[0])).norm
     return PaceCell(
       family: family.name, seed: seed, horizon: suite.horizon, course, twins: twins,
-      reach: 0.5 * solved.smoothness * square((start - nearest(solved, start)).norm) / excess)
-  }
-
-  private func square(_ x: Double) -> Double { x * x }
-
-  private func nearest(_ solved: SolvedProblem, _ x: Vector) -> Vector {
-    solved.projection.map { $0(x) } ?? solved.minimisers[0]
+      reach: 0.5 * solved.smoothness * distance * distance / excess)
   }
 
   private func isFor(_ solved: SolvedProblem) -> Bool {
@@ -122,16 +117,11 @@ public struct GateStudy: Sendable {
     ).run { _ in try proceed() }.findings.map {
       GateRecord.Verdict(check: $0.claim.id, verdict: $0.verdict, reason: $0.reason)
     }
-    if let learned = rule.learnedRule,
-      let study = try? DerivativeStudy(learned).run(
-        on: problems.filter {
-          $0.name == "quadratic-rotated"
-            || ($0.name == "lasso" && rule.oracles.contains(.prox))
-        })
-    {
-      list.append(
-        GateRecord.Verdict(check: "G", verdict: study.verdict, reason: study.reason))
-    }
+    let (derivatives, reason) = DerivativeStudy.results(of: rule, on: problems)
+    list.append(
+      GateRecord.Verdict(
+        check: "G", verdict: derivatives?.verdict ?? .notApplicable,
+        reason: derivatives?.reason ?? reason))
     return list
   }
 }

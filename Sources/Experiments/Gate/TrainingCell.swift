@@ -31,9 +31,7 @@ public struct TrainingCell: Sendable, Hashable, Codable {
   static func all(
     of rule: any LearnedUpdateRule, seeds: [UInt64], twins: Int
   ) throws -> [TrainingCell] {
-    let families = ProblemSuite.families.filter {
-      ["quadratic-rotated", "lasso"].contains($0.name)
-    }
+    let families = ProblemSuite.families.filter { DerivativeStudy.families.contains($0.name) }
     return try families.flatMap { family in
       try seeds.prefix(2).compactMap { seed in
         try TrainingCell(rule, family, seed: seed, twins: twins)

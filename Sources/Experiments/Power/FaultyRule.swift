@@ -18,13 +18,22 @@ struct FaultyRule<Base: UpdateRule>: UpdateRule {
     var gradients: [Vector] = []
     /// x_{k-1}, for momentum of the fault's own.
     var previous: Vector?
+    /// What the rule takes its problem for.
+    let kind: SolvedProblem.Kind
     let clock: StepClock
   }
 
   func initialState<P: Problem>(for problem: P) -> State {
     let clock = StepClock()
     let oracles = FaultyOracles(problem, fault, size, GradientMemory(), clock)
-    return State(base: base.initialState(for: oracles), clock: clock)
+    return State(base: base.initialState(for: oracles), kind: kind(of: problem), clock: clock)
+  }
+
+  /// The branch that a rule takes which tells r = 0 and f = 0 from the rest.
+  private func kind<P: Problem>(of problem: P) -> SolvedProblem.Kind {
+    if problem.regularizer is NoRegularizer { return .smooth }
+    let somewhere = Vector([Double](repeating: 1, count: problem.dimension))
+    return problem.gradient(at: somewhere).norm == 0 ? .implicit : .composite
   }
 
   func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
@@ -36,19 +45,30 @@ struct FaultyRule<Base: UpdateRule>: UpdateRule {
     state.gradients = memory.recent
     switch fault.change {
     case .iterate(let change): change(old, &x, state.k, size)
+    case .branch(let kind, let change):
+      if kind == state.kind { change(old, &x, state.k, size) }
     case .momentum(let factor):
       let last = x.count - 1
       x[last] += factor(state.k, size) * (old[last] - (state.previous ?? old)[last])
       state.previous = old
+    case .memory(let factor):
+      let last = x.count - 1
+      x[last] += factor * (old[last] - (state.previous ?? old)[last])
+      state.previous = old
+      state.previous?[last] += size
     default: break
     }
   }
 
   func settle(_ state: inout State, at x: Vector) -> Bool {
     let remembers = base.settle(&state.base, at: x)
-    guard case .momentum = fault.change else { return remembers }
+    guard fault.hasMemory else { return remembers }
     state.previous = x
     return true
+  }
+
+  func remembered(in state: State) -> [Vector] {
+    base.remembered(in: state.base) + (state.previous.map { [$0] } ?? [])
   }
 
   var oracles: Set<Oracle>? { needs ?? base.oracles }

@@ -30,6 +30,26 @@ public struct DerivativeStudy: Sendable {
     self.seed = seed
   }
 
+  /// The families on which derivatives of a candidate are looked at, as far as it runs there.
+  static let families = ["quadratic-rotated", "lasso"]
+
+  /// The derivatives of a candidate on those of `problems` that are for them; nil with the reason where
+  /// there is nothing to check.
+  public static func results(
+    of candidate: any Candidate, on problems: [SolvedProblem], seed: UInt64 = 1
+  ) -> (results: Results?, reason: String) {
+    guard let rule = candidate.learnedRule else {
+      return (nil, "the rule has no weights that this process can see")
+    }
+    let chosen = problems.filter {
+      families.contains($0.name) && ($0.kind == .smooth || candidate.oracles.contains(.prox))
+    }
+    guard !chosen.isEmpty else { return (nil, "no problem for derivatives was chosen") }
+    do { return (try DerivativeStudy(rule, seed: seed).run(on: chosen), "") } catch {
+      return (nil, "\(error)")
+    }
+  }
+
   /// Runs it on the smooth and, for rules with a proximal step, on a composite problem.
   ///
   /// - Throws: ``RuleError`` where the rule cannot be trained on them.

@@ -12,7 +12,7 @@ struct GateOptions: ParsableArguments {
   var only: [String] = []
 
   /// Commands of rules in other processes.
-  var external: [String] { suite.external }
+  var external: [String] { suite.foreign.external }
 
   /// Measures rules, those of `names` first; on what `baseline` measured them on, where it did.
   func records(

@@ -38,7 +38,7 @@ struct ProfileCommand: AsyncParsableCommand {
     let console = Console(common)
     let known = try baseline.map { try stored($0) }
     var records = try known?.rules ?? measured(console)
-    let isChosen = !rules.isEmpty || !suite.external.isEmpty
+    let isChosen = !rules.isEmpty || !suite.foreign.external.isEmpty
     let all = records.map(\.rule)
     if !isChosen { records = Profiles.general(records) }
     guard !records.isEmpty else {
@@ -63,13 +63,13 @@ struct ProfileCommand: AsyncParsableCommand {
 
   /// The pace of the rules.
   private func measured(_ console: Console) throws -> [GateRecord] {
-    let names = rules.isEmpty && suite.external.isEmpty ? NamedRules.usual : rules
+    let names = rules.isEmpty && suite.foreign.external.isEmpty ? NamedRules.usual : rules
     return try suite.records(of: names, console) { _ in (Self.usual, [.pace]) }
   }
 
   /// A baseline with the rules, problems and seeds that were asked for.
   private func stored(_ name: String) throws -> GateBaseline {
-    guard suite.external.isEmpty else {
+    guard suite.foreign.external.isEmpty else {
       throw UsageError("--external needs measuring; accepted: --baseline or --external")
     }
     let plan = try suite.plan()

@@ -1,15 +1,10 @@
 import ArgumentParser
-import ForeignRules
 import Foundation
 import OptCheck
 
 /// Rules in other processes, and what rules are measured on: options of all commands that measure pace.
 struct SuiteOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "A command that speaks optcheck-1 on standard input and output; may be repeated.",
-      valueName: "command"))
-  var external: [String] = []
+  @OptionGroup var foreign: ForeignOptions
 
   @Option(
     help: ArgumentHelp("Only families whose name matches; may be repeated.", valueName: "glob"))
@@ -54,9 +49,9 @@ struct SuiteOptions: ParsableArguments {
     }
     for (_, rule) in rules { try check(rule.name) }
     var records = try rules.map { try record(of: $1, $0) }
-    for command in external {
+    for command in foreign.external {
       records.append(
-        try NamedRules.withForeignRule(command, limits: ForeignRule.Limits()) {
+        try NamedRules.withForeignRule(command, limits: foreign.limits) {
           try check($0.name)
           return try record(of: $0, RuleSource(command, isExternal: true))
         })
@@ -66,7 +61,7 @@ struct SuiteOptions: ParsableArguments {
 
   /// The words that ask another command or build for the same.
   var words: [String] {
-    var words = external.flatMap { ["--external", $0] }
+    var words = foreign.external.flatMap { ["--external", $0] }
     words += problems.flatMap { ["--problems", $0] }
     if let seeds { words += ["--seeds", seeds] }
     return words

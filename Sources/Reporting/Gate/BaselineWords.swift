@@ -23,14 +23,9 @@ public struct BaselineWords: Sendable {
 
   private func rule(_ record: GateRecord) -> String {
     let suite = record.suite
-    var names: [String] = []
-    for cell in record.cells where !names.contains(cell.family) { names.append(cell.family) }
-    let width = names.map(\.count).max() ?? 0
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(0, width - text.count))
-    }
-    let rows = names.map { name -> String in
-      let cells = record.cells.filter { $0.family == name }
+    let names = record.families
+    let rows = names.map { name -> [String] in
+      let cells = record.cells(of: name)
       func median(_ values: [Double]) -> Double {
         values.isEmpty ? .nan : values.sorted()[(values.count - 1) / 2]
       }
@@ -40,22 +35,18 @@ public struct BaselineWords: Sendable {
           ? Number.dash : Number.significant(median(times.compactMap(\.self)), digits: 4)
       }
       let rates = cells.compactMap { $0.rate?.factor }
-      let columns = [
-        padded(name, width), padded(steps(1e-3), 7), padded(steps(1e-6), 7),
-        padded(
-          rates.count == cells.count ? Number.significant(median(rates), digits: 6) : Number.dash, 9
-        ),
-        padded(Number.scientific(median(cells.compactMap(\.gaps.last)), digits: 2), 8),
+      return [
+        "  " + name, steps(1e-3), steps(1e-6),
+        rates.count == cells.count ? Number.significant(median(rates), digits: 6) : Number.dash,
+        Number.scientific(median(cells.compactMap(\.gaps.last)), digits: 2),
         Number.fixed(median(cells.map(\.slack)), decimals: 1),
       ]
-      return "  " + columns.joined(separator: "  ")
     }
     let verdicts = record.verdicts.map { "\($0.check) \($0.verdict.mark)" }.joined(separator: "  ")
     let title =
       "\(record.rule): \(suite.seeds.count) seeds, \(suite.horizon) steps, medians over seeds"
-    let titles = [padded("", width), "to 1e-3", "to 1e-6", "rate     ", "last gap", "slack"]
-    return
-      ([title] + (rows.isEmpty ? [] : ["  " + titles.joined(separator: "  ")]) + rows
-      + (verdicts.isEmpty ? [] : ["  " + verdicts])).joined(separator: "\n")
+    let titles = ["", "to 1e-3", "to 1e-6", "rate", "last gap", "slack"]
+    let table = rows.isEmpty ? [] : [TextTable.aligned([titles] + rows)]
+    return ([title] + table + (verdicts.isEmpty ? [] : ["  " + verdicts])).joined(separator: "\n")
   }
 }

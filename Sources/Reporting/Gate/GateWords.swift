@@ -85,17 +85,15 @@ public struct GateWords: Sendable {
 
   /// For a terminal.
   public var plain: String {
-    let width = comparison.rules.map(\.name.count).max() ?? 4
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(0, width - text.count))
-    }
     let rows = comparison.rules.map { rule in
-      padded(Self.mark(rule.answer), 9) + padded(rule.name, width) + "  "
-        + padded(rule.effect.map(Self.words) ?? Number.dash, 22) + "  " + Self.reason(rule)
+      [
+        Self.mark(rule.answer), rule.name, rule.effect.map(Self.words) ?? Number.dash,
+        Self.reason(rule),
+      ]
     }
-    let head =
-      padded("", 9) + padded("rule", width) + "  " + padded("steps to a gap", 22) + "  what"
-    return ([subject, head] + rows + [headline]).joined(separator: "\n")
+    let head = ["", "rule", "steps to a gap", "what"]
+    return [subject, TextTable.aligned([head] + rows, left: [0, 1, 2, 3]), headline]
+      .joined(separator: "\n")
   }
 
   /// For a comment on a pull request.

@@ -32,14 +32,5 @@ public struct ProfileFigures: Sendable {
   }
 
   /// For a terminal.
-  public var plain: String {
-    let lines = [titles] + rows
-    let widths = titles.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    return lines.map { line in
-      line.enumerated().map { column, word in
-        let space = String(repeating: " ", count: widths[column] - word.count)
-        return column == 0 ? word + space : space + word
-      }.joined(separator: "  ")
-    }.joined(separator: "\n")
-  }
+  public var plain: String { TextTable.aligned([titles] + rows) }
 }

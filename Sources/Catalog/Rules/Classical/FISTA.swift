@@ -35,6 +35,8 @@ public struct FISTA: UpdateRule {
     return true
   }
 
+  public func remembered(in state: State) -> [Vector] { state.extrapolated.map { [$0] } ?? [] }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     var z = state.extrapolated ?? x
     state.extrapolated = nil

@@ -66,6 +66,8 @@ public struct MomentumDescent: UpdateRule {
     return true
   }
 
+  public func remembered(in state: State) -> [Vector] { state.previous.map { [$0] } ?? [] }
+
   public func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
     // The point that momentum leads to takes the place of the iterate before, and then of x.
     var y = state.previous ?? x

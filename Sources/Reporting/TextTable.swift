@@ -1,9 +1,9 @@
 /// Tables for a terminal.
-enum TextTable {
+public enum TextTable {
   /// Columns of one width each, two spaces apart: those in `left` flush left, the others flush right.
   ///
   /// All rows have as many cells as the first.
-  static func aligned(_ rows: [[String]], left: Set<Int> = [0]) -> String {
+  public static func aligned(_ rows: [[String]], left: Set<Int> = [0]) -> String {
     let widths = (0..<(rows.first?.count ?? 0)).map { column in
       rows.map { $0[column].count }.max() ?? 0
     }
