@@ -61,5 +61,6 @@ let caseFactor = ProcessInfo.processInfo.environment["OPTCHECK_CASES"].flatMap(I
 /// All laws; a new one needs a line here.
 let laws: [Law] =
   factorizationLaws + streamLaws + storageLaws + ruleLaws + evaluatorLaws + trainingLaws
-  + differenceLaws + proxLaws + problemLaws + classicalRuleLaws
-  + tapeLaws
+  + differenceLaws + proxLaws + problemLaws + problemStructureLaws + ruleIdentityLaws
+  + ruleSymmetryLaws
+  + ruleRateLaws + tapeLaws

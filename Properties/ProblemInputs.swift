@@ -191,3 +191,56 @@ extension Vector {
     Vector(Array(elements[(i * length)..<((i + 1) * length)]))
   }
 }
+
+typealias Model = any CertifiableProblem
+
+/// A problem with points and directions to look at it from.
+struct ProblemView: Sendable {
+  var data: ProblemData
+  var x: Vector
+  var y: Vector
+
+  var bounds: RoundingBounds { RoundingBounds(data, at: x) }
+}
+
+extension SplitMix64 {
+  /// A problem and two points, near each other or not.
+  mutating func view(
+    _ kinds: [ProblemData.Kind] = ProblemData.Kind.allCases, sharing: Bool = true
+  ) -> ProblemView {
+    let data = problemData(kinds, sharing: sharing)
+    let (x, step) = (point(data.dimension), vector(data.dimension))
+    return ProblemView(data: data, x: x, y: x.moved(pick(2) == 0 ? 1 : 1e-2, step))
+  }
+}
+
+/// A product with M, for mutants that put a problem together wrongly.
+func product(_ problem: Model, _ x: Vector, _ operation: Matrix.Operation = .plain)
+  -> Vector
+{
+  problem.map.times(x, operation)
+}
+
+/// ∇f, right or wrong.
+typealias Field = @Sendable (Model, Vector) -> Vector
+
+let trueGradient: Field = { problem, x in problem.gradient(at: x) }
+
+/// Products with the Hessian, right or wrong.
+typealias Curvature = @Sendable (Model, Vector, Vector) -> Vector
+
+let trueCurvature: Curvature = { problem, v, x in
+  var h = Vector(zeros: v.count)
+  problem.hessianProduct(v, at: x, into: &h)
+  return h
+}
+
+/// F and a subgradient, right or wrong.
+struct ProblemOracle: Sendable {
+  var values: @Sendable (Model, Vector) -> [Double] = { $0.values(at: $1) }
+  var slope: Field = { problem, x in
+    var v = Vector(zeros: x.count)
+    problem.subgradient(at: x, into: &v)
+    return v
+  }
+}

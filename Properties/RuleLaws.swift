@@ -83,13 +83,6 @@ func difference(_ ours: Trajectory, _ theirs: Trajectory) -> String? {
   return nil
 }
 
-/// The largest distance between iterates.
-private func distance(_ ours: [Vector], _ theirs: [Vector]) -> Double {
-  zip(ours, theirs).reduce(ours.count == theirs.count ? 0 : .infinity) {
-    max($0, ($1.0 - $1.1).maxMagnitude)
-  }
-}
-
 /// How far the iterates move when every entry of M and Y moves by a relative 1e-12.
 ///
 /// Rounding does no more to a run than data off by some d ulp (Higham: products in any order are

@@ -32,9 +32,33 @@ public struct Matrix: Sendable, Hashable {
   }
 
   /// Entry in row `i`, column `j`, counted from 0.
-  public subscript(i: Int, j: Int) -> Double {
+  @inlinable public subscript(i: Int, j: Int) -> Double {
     get { elements[i * columns + j] }
-    set { elements[i * columns + j] = newValue }
+    _modify { yield &elements[i * columns + j] }
+  }
+
+  /// The inner product of row `i` with `x` (`columns` entries), summed from the first entry on.
+  public func rowProduct(_ i: Int, _ x: Vector) -> Double {
+    precondition(
+      0 <= i && i < rows && x.count == columns, "row \(i) of \(rows) x \(columns) with \(x.count)")
+    return elements.withUnsafeBufferPointer { row in
+      x.elements.withUnsafeBufferPointer { x in
+        var sum = 0.0
+        for j in 0..<columns { sum += row[i * columns + j] * x[j] }
+        return sum
+      }
+    }
+  }
+
+  /// Adds `scale` times row `i` to `y` (`columns` entries).
+  public func addRow(_ i: Int, times scale: Double, to y: inout Vector) {
+    precondition(
+      0 <= i && i < rows && y.count == columns, "row \(i) of \(rows) x \(columns) to \(y.count)")
+    elements.withUnsafeBufferPointer { row in
+      y.elements.withUnsafeMutableBufferPointer { y in
+        for j in 0..<columns { y[j] += scale * row[i * columns + j] }
+      }
+    }
   }
 
   /// Whether no entry is NaN or infinite.

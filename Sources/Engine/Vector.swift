@@ -2,24 +2,25 @@ import COpenBLAS
 
 /// A dense vector of doubles.
 ///
-/// Wraps one contiguous array, so that a step in place copies nothing.
+/// Wraps one contiguous array, so that a step in place copies nothing. What loops of other modules call for
+/// every entry is inlinable: a call of its own would cost them more than the arithmetic.
 public struct Vector: Sendable, Hashable {
   /// The entries, in order.
   public var elements: [Double]
 
   /// Wraps `elements`.
-  public init(_ elements: [Double]) { self.elements = elements }
+  @inlinable public init(_ elements: [Double]) { self.elements = elements }
 
   /// The zero vector of length `count`.
-  public init(zeros count: Int) { elements = [Double](repeating: 0, count: count) }
+  @inlinable public init(zeros count: Int) { elements = [Double](repeating: 0, count: count) }
 
   /// Number of entries.
-  public var count: Int { elements.count }
+  @inlinable public var count: Int { elements.count }
 
   /// Entry `i`, counted from 0.
-  public subscript(i: Int) -> Double {
+  @inlinable public subscript(i: Int) -> Double {
     get { elements[i] }
-    set { elements[i] = newValue }
+    _modify { yield &elements[i] }
   }
 
   /// Whether no entry is NaN or infinite.

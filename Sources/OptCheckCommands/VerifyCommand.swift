@@ -294,20 +294,15 @@ struct VerifyCommand: AsyncParsableCommand {
   /// Rules by checks.
   static func table(_ records: [VerificationRecord]) -> String {
     let ids = records.first?.verification.findings.map(\.claim.id) ?? []
-    let width = max(4, records.map(\.verification.rule.count).max() ?? 0)
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(0, width - text.count))
-    }
     let columns = ids + ["G"]
-    let head = padded("rule", width) + columns.map { "  " + padded($0, 3) }.joined()
     let rows = records.map { record in
       let verdicts = Dictionary(record.verdicts, uniquingKeysWith: { a, _ in a })
-      return padded(record.verification.rule, width)
-        + columns.map { id in
-          "  " + padded((verdicts[id] ?? .notApplicable).mark, max(3, id.count))
-        }.joined()
+      return [record.verification.rule]
+        + columns.map { (verdicts[$0] ?? .notApplicable).mark }
     }
-    return ([head] + rows + [Verdict.legend]).joined(separator: "\n")
+    let table = TextTable.aligned(
+      [["rule"] + columns] + rows, left: Set(0...columns.count))
+    return table + "\n" + Verdict.legend
   }
 
   private func conclude(_ records: [VerificationRecord]) throws {

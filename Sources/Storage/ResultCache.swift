@@ -53,8 +53,22 @@ public struct ResultCache: Sendable {
 
   /// FNV-1a's hash of `bytes`, in letters and digits.
   public static func hash(_ bytes: some Sequence<UInt8>) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    var hash = basis
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* prime }
     return String(hash, radix: 36)
   }
+
+  /// The hash of the bits of `values`, the lowest byte of each first.
+  public static func hash(_ values: [Double]) -> String {
+    var hash = basis
+    for value in values {
+      for shift in stride(from: 0, to: UInt64(64), by: 8) {
+        hash = (hash ^ (value.bitPattern >> shift & 0xff)) &* prime
+      }
+    }
+    return String(hash, radix: 36)
+  }
+
+  private static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
+  private static let prime: UInt64 = 0x100_0000_01b3
 }

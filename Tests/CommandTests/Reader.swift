@@ -4,15 +4,23 @@ import TestSupport
 
 /// Somebody who does what a page says, in a folder of their own.
 ///
-/// Two words of the page are read otherwise: the address of OptCheck is this checkout, as a dependency and
-/// where SwiftPM would have cloned it.
+/// Some words of the page are read otherwise: the address of OptCheck is this checkout, as a dependency and
+/// where SwiftPM would have cloned it; a package is built for debugging, and where the example package
+/// is built, so that the library is compiled once for both.
 final class Reader {
   /// Where the page begins.
   let folder: URL
+  /// The program that is `.build/release/myopt` on the page.
+  private let program: URL
   private var current: String
   private var printed = ""
 
-  init() throws {
+  /// Where packages of users are built.
+  static let scratch = Fixtures.packageFolder.appendingPathComponent(".build/example")
+
+  /// - Parameter program: the user's program; nil for the one that the page builds.
+  init(program: URL? = nil) throws {
+    self.program = program ?? Self.scratch.appendingPathComponent("debug/myopt")
     folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("optcheck-page-\(UUID().uuidString)", isDirectory: true)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -70,6 +78,8 @@ final class Reader {
       ".package(url: \"https://example.org/OptCheck\", from: \"0.1.0\")",
       with: ".package(name: \"OptCheck\", path: \"\(checkout)\")"
     ).replacing(".build/checkouts/OptCheck/", with: checkout + "/")
+      .replacing("swift test -c release", with: "swift test --scratch-path '\(Self.scratch.path)'")
+      .replacing(".build/release/myopt", with: "'\(program.path)'")
   }
 
   /// One line in a shell; the folder that it ends in is where the next one begins.

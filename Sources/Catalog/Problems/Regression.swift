@@ -106,16 +106,9 @@ public struct Regression: LinearModelProblem {
     }
   }
 
-  private func product(_ x: Vector, _ i: Int) -> Double {
-    var z = 0.0
-    let base = i * matrix.columns
-    for j in 0..<matrix.columns { z += matrix.elements[base + j] * x[j] }
-    return z
-  }
-
   public func values(at x: Vector) -> [Double] {
     var sum = regularizer.value(at: x.elements[...])
-    for i in 0..<matrix.rows { sum += value(product(x, i), i) }
+    for i in 0..<matrix.rows { sum += value(matrix.rowProduct(i, x), i) }
     return [sum]
   }
 
@@ -123,24 +116,21 @@ public struct Regression: LinearModelProblem {
     for j in 0..<g.count { g[j] = 0 }
     if loss == .zero { return }
     for i in 0..<matrix.rows {
-      let s = slope(product(x, i), i)
-      let base = i * matrix.columns
-      for j in 0..<matrix.columns { g[j] += matrix.elements[base + j] * s }
+      matrix.addRow(i, times: slope(matrix.rowProduct(i, x), i), to: &g)
     }
   }
 
   public func smoothValuesAndGradient(at x: Vector) -> (values: [Double], gradient: Vector) {
     var sum = 0.0
-    for i in 0..<matrix.rows { sum += value(product(x, i), i) }
+    for i in 0..<matrix.rows { sum += value(matrix.rowProduct(i, x), i) }
     return ([sum], gradient(at: x))
   }
 
   public func hessianProduct(_ v: Vector, at x: Vector, into h: inout Vector) {
     for j in 0..<h.count { h[j] = 0 }
     for i in 0..<matrix.rows {
-      let s = bend(product(x, i), i) * product(v, i)
-      let base = i * matrix.columns
-      for j in 0..<matrix.columns { h[j] += matrix.elements[base + j] * s }
+      let bend = bend(matrix.rowProduct(i, x), i)
+      matrix.addRow(i, times: bend * matrix.rowProduct(i, v), to: &h)
     }
   }
 
@@ -148,7 +138,7 @@ public struct Regression: LinearModelProblem {
   func hessian(at x: Vector) -> Matrix {
     var scaled = matrix
     for i in 0..<matrix.rows {
-      let root = bend(product(x, i), i).squareRoot()
+      let root = bend(matrix.rowProduct(i, x), i).squareRoot()
       for j in 0..<matrix.columns { scaled[i, j] *= root }
     }
     return scaled.gram()

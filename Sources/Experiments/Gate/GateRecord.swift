@@ -35,6 +35,7 @@ public struct GateRecord: Sendable, Hashable, Codable {
   public var parts: Set<GateStudy.Part> {
     var parts: Set<GateStudy.Part> = []
     if !cells.isEmpty { parts.insert(.pace) }
+    if cells.contains(where: { $0.rate != nil }) { parts.insert(.rates) }
     if !training.isEmpty { parts.insert(.training) }
     if !verdicts.isEmpty { parts.insert(.verdicts) }
     return parts

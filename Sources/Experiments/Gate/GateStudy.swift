@@ -10,6 +10,8 @@ public struct GateStudy: Sendable {
   public enum Part: String, Sendable, Hashable, Codable, CaseIterable {
     /// Times to gaps on the suite.
     case pace
+    /// The fitted rates of the same runs, which take as long as the runs; pace comes with them.
+    case rates
     /// Losses of a short training, for rules with weights.
     case training
     /// Verdicts of the checks.
@@ -48,7 +50,7 @@ public struct GateStudy: Sendable {
   ///   solution throws.
   public func run(proceed: @Sendable () throws -> Void = {}) throws -> GateRecord {
     var record = GateRecord(rule: rule.name, source: source, suite: suite)
-    if parts.contains(.pace) { record.cells = try cells(proceed) }
+    if !parts.isDisjoint(with: [.pace, .rates]) { record.cells = try cells(proceed) }
     if parts.contains(.training), let learned = rule.learnedRule {
       record.training = try TrainingCell.all(of: learned, seeds: suite.seeds, twins: suite.twins)
     }
@@ -79,9 +81,11 @@ public struct GateStudy: Sendable {
         solved, start, excess, seed: seed, salt: SplitMix64(seed: 17).derived($0).state)
     }
     let distance = (start - (solved.projection?(start) ?? solved.minimisers[0])).norm
-    return PaceCell(
+    var cell = PaceCell(
       family: family.name, seed: seed, horizon: suite.horizon, course, twins: twins,
       reach: 0.5 * solved.smoothness * distance * distance / excess)
+    if parts.contains(.rates) { cell.fitRate(course) }
+    return cell
   }
 
   private func isFor(_ solved: SolvedProblem) -> Bool {
@@ -147,16 +151,19 @@ extension PaceCell {
       spreads.append(Self.deviation(means.map { log(max($0, 1e-3)) }))
     }
     gaps = GateSuite.marks.filter { $0 < course.gaps.count }.map { course.gaps[$0] }
-    let positive = Array(course.gaps.prefix { $0 > 1e-13 })
-    rate = RateAnalysis(positive).rate.map {
-      Rate(factor: $0.factor, lower: exp(-$0.upper), upper: exp(-$0.lower))
-    }
     slack =
       course.gaps.enumerated().dropFirst().map { k, gap in
         log10(reach / Double(k) / max(gap, .ulpOfOne))
       }.min() ?? .nan
     firstNonFinite = course.firstNonFinite
     hash = course.hash
+  }
+
+  mutating func fitRate(_ course: GapCourse) {
+    let positive = Array(course.gaps.prefix { $0 > 1e-13 })
+    rate = RateAnalysis(positive).rate.map {
+      Rate(factor: $0.factor, lower: exp(-$0.upper), upper: exp(-$0.lower))
+    }
   }
 
   /// The standard deviation of a few numbers.

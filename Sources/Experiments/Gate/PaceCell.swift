@@ -86,15 +86,7 @@ struct GapCourse {
     return logs
   }
 
-  var hash: String {
-    ResultCache.hash(
-      gaps.lazy.flatMap { withBytes(of: $0) })
-  }
-
-  private func withBytes(of value: Double) -> [UInt8] {
-    let bits = value.bitPattern
-    return (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) }
-  }
+  var hash: String { ResultCache.hash(gaps) }
 }
 
 extension GapCourse {

@@ -20,6 +20,11 @@ public struct GapComparison: Sendable, Hashable, Codable {
 
   /// Number of instances.
   public var instanceCount: Int { curves.first?.gaps.values.first?.count ?? 0 }
+
+  static let fistaLabel = "FISTA"
+
+  /// The curve that the learned rule is held against.
+  public var fista: GapCurve? { curves.first { $0.label == Self.fistaLabel } }
 }
 
 /// Training of a rule on a neural network's weights, with and without the cut gradient.
@@ -133,21 +138,21 @@ public struct LearnedStudy: Sendable {
     let rules =
       subject.learned
       + [
-        ("ISTA", ProximalGradient() as any UpdateRule), ("FISTA", FISTA()), ("Adam", subject.adam),
+        ("ISTA", ProximalGradient() as any UpdateRule), (GapComparison.fistaLabel, FISTA()),
+        ("Adam", subject.adam),
       ] + subject.others
     let curves = rules.map { study.curve($0.label, $0.rule) }
-    let fista = curves.first { $0.label == "FISTA" }
-    var paired: [Int: PairedComparison] = [:]
+    var comparison = GapComparison(
+      id: subject.id, title: subject.title, setting: subject.setting, curves: curves,
+      againstFISTA: [:], uncertified: minima.count { !$0.isCertified })
     // Gaps at the level of rounding can be zero or negative: they count as rounding.
     func floored(_ gaps: [Double]) -> [Double] { gaps.map { max($0, .ulpOfOne) } }
     for mark in study.marks {
-      if let ours = curves[0].gaps[mark], let theirs = fista?.gaps[mark] {
-        paired[mark] = PairedComparison(floored(ours), floored(theirs))
+      if let ours = curves[0].gaps[mark], let theirs = comparison.fista?.gaps[mark] {
+        comparison.againstFISTA[mark] = PairedComparison(floored(ours), floored(theirs))
       }
     }
-    return GapComparison(
-      id: subject.id, title: subject.title, setting: subject.setting, curves: curves,
-      againstFISTA: paired, uncertified: minima.count { !$0.isCertified })
+    return comparison
   }
 
   /// Trains paper A's rule on a network's weights for some steps, both ways.

@@ -3,6 +3,13 @@ import Storage
 
 /// Whether LISTA-CPSS keeps the conditions of its own convergence theorem (E7).
 struct ConsistencyExperiment {
+  /// How names of its curves begin, for the claim that reads them.
+  static let falsePositives = "false positives"
+  static let diagonal = "diagonal off 1"
+  static let coherence = "coherence ratio"
+  /// What follows for curves after training.
+  static let trained = ", trained"
+
   private let study = ListaStudy()
 
   var experiment: Experiment {
@@ -38,14 +45,14 @@ struct ConsistencyExperiment {
       ],
       runs: runs,
       curves: [
-        curve("false positives, before", runs[0], 0),
-        curve("false positives, trained on F", runs[0], 3),
-        curve("false positives, trained on NMSE", runs[1], 3),
-        curve("diagonal off 1, before", runs[0], 1),
-        curve("diagonal off 1, trained on F", runs[0], 4),
-        curve("diagonal off 1, trained on NMSE", runs[1], 4),
-        curve("coherence ratio, before", runs[0], 2),
-        curve("coherence ratio, trained on NMSE", runs[1], 5),
+        curve("\(Self.falsePositives), before", runs[0], 0),
+        curve("\(Self.falsePositives)\(Self.trained) on F", runs[0], 3),
+        curve("\(Self.falsePositives)\(Self.trained) on NMSE", runs[1], 3),
+        curve("\(Self.diagonal), before", runs[0], 1),
+        curve("\(Self.diagonal)\(Self.trained) on F", runs[0], 4),
+        curve("\(Self.diagonal)\(Self.trained) on NMSE", runs[1], 4),
+        curve("\(Self.coherence), before", runs[0], 2),
+        curve("\(Self.coherence)\(Self.trained) on NMSE", runs[1], 5),
       ])
   }
 }

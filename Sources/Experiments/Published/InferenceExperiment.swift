@@ -8,6 +8,11 @@ struct InferenceExperiment {
   /// Published curves.
   var published: PublishedCurves
 
+  /// How its curves are named, for the claim that reads them; learned ones begin with `learned`.
+  static let learned = "learned"
+  static let relaxed = "gradient descent, 1.9 x step"
+  static let adam = "Adam, best of 50 momenta at every t"
+
   private static let horizon = 5000
   /// The seed of the authors' first test batch.
   private static let seed: UInt64 = 118 + 7777
@@ -113,10 +118,10 @@ struct InferenceExperiment {
         curve("Adam", [adam], like: 1),
       ]
         + trained.map { eta, run in
-          curve("learned, eta = \(Number.short(eta))", [run], like: eta == 1e-3 ? 2 : nil)
+          curve("\(Self.learned), eta = \(Number.short(eta))", [run], like: eta == 1e-3 ? 2 : nil)
         } + [
-          curve("gradient descent, 1.9 x step", [relaxed], like: nil),
-          curve("Adam, best of 50 momenta at every t", grid, like: nil) {
+          curve(Self.relaxed, [relaxed], like: nil),
+          curve(Self.adam, grid, like: nil) {
             $0.filter { !$0.isNaN }.min() ?? .nan
           },
         ])

@@ -192,10 +192,10 @@ enum ExperimentClaims {
         curve.x.firstIndex(of: t).map { curve.y[$0] }
       }
     }
-    let learned = experiment.curves.filter { $0.label.hasPrefix("learned") }
+    let learned = experiment.curves.filter { $0.label.hasPrefix(InferenceExperiment.learned) }
     let time = 2000.0
-    let relaxed = value("gradient descent, 1.9 x step", at: time) ?? .nan
-    let adam = value("Adam, best of 50 momenta at every t", at: time) ?? .nan
+    let relaxed = value(InferenceExperiment.relaxed, at: time) ?? .nan
+    let adam = value(InferenceExperiment.adam, at: time) ?? .nan
     let values = learned.compactMap { curve in
       value(curve.label, at: time).map { (curve.label, $0) }
     }
@@ -216,7 +216,7 @@ enum ExperimentClaims {
   static func comparison(_ comparison: GapComparison) -> CheckResult? {
     let mark = comparison.againstFISTA[100] != nil ? 100 : comparison.againstFISTA.keys.max() ?? 0
     guard let paired = comparison.againstFISTA[mark], let learned = comparison.curves.first,
-      let fista = comparison.curves.first(where: { $0.label == "FISTA" }),
+      let fista = comparison.fista,
       mark < learned.mean.count, mark < fista.mean.count
     else { return nil }
     let (ours, theirs) = (learned.mean[mark], fista.mean[mark])
@@ -252,15 +252,15 @@ enum ExperimentClaims {
   /// E7: training LISTA-CPSS leaves the conditions of its own convergence theorem violated.
   static func consistency(_ experiment: ExperimentResult) -> CheckResult {
     let own = experiment.curves.filter {
-      $0.label.hasPrefix("false positives, trained")
-        || $0.label.hasPrefix("diagonal off 1, trained")
+      $0.label.hasPrefix(ConsistencyExperiment.falsePositives + ConsistencyExperiment.trained)
+        || $0.label.hasPrefix(ConsistencyExperiment.diagonal + ConsistencyExperiment.trained)
     }
     let kept = own.filter { ($0.y.max() ?? 0) == 0 }
     return result(
       "E7", "training LISTA-CPSS violates sign consistency and |W_i^T M_i| = 1 often",
       "paper A, figures 3a and 3b", subject: "LASSO 50 x 100, 6 layers",
       reason: "per cent, first and last layer: "
-        + experiment.curves.filter { !$0.label.hasPrefix("coherence") }.map {
+        + experiment.curves.filter { !$0.label.hasPrefix(ConsistencyExperiment.coherence) }.map {
           "\(brief($0.y.first ?? .nan)), \(brief($0.y.last ?? .nan)) (\($0.label))"
         }.joined(separator: "; "),
       failures: kept.map { Evidence($0.label, actual: 0, reference: 1, allowed: 0) }, numbers: [:],

@@ -8,7 +8,7 @@ struct GateOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Only these figures: pace, training, verdicts; may be repeated.", valueName: "part"))
+      "Only these figures: pace, rates, training, verdicts; may be repeated.", valueName: "part"))
   var only: [String] = []
 
   /// Commands of rules in other processes.

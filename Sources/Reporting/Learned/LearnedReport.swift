@@ -72,7 +72,7 @@ struct LearnedSummarySection: ReportSection {
     ])
     for comparison in results.comparisons {
       guard let mark = comparison.summaryMark, let paired = comparison.againstFISTA[mark],
-        let fista = comparison.curves.first(where: { $0.label == "FISTA" })
+        let fista = comparison.fista
       else { continue }
       table.add([
         "[\(comparison.title)](#\(comparison.id))", comparison.curves[0].label, "\(mark)",
