@@ -2,6 +2,7 @@ import Catalog
 public import Engine
 import Foundation
 import Optimization
+import Storage
 
 /// Target Q1: how often the regression gate answers wrongly, and what it sees.
 ///
@@ -75,9 +76,10 @@ public struct GateCalibration: Sendable {
       limits.append(result.limit)
       guard result.answer != expected, misses.count < 10 else { return }
       let first = result.families.first { $0.answer == result.answer } ?? result.families.first
-      misses.append(
-        "\(what): \(result.answer.rawValue)"
-          + (first.map { ", \($0.name) \($0.effect.percent) % ± \(100 * $0.effect.bar)" } ?? ""))
+      let effect = first.map {
+        ", \($0.name) by \(Number.significant($0.effect.percent, digits: 2)) %"
+      }
+      misses.append("\(what): \(result.answer.rawValue)\(effect ?? "")")
     }
   }
 

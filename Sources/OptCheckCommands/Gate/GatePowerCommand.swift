@@ -53,11 +53,11 @@ struct GatePowerCommand: AsyncParsableCommand {
       let own = try calibration.records(proceed: proceed)
       return print(String(decoding: JSONFile.encoded(own), as: UTF8.self), terminator: "")
     }
-    let others = try also.map { path in
+    let others = try also.map { path -> Way in
       guard let tool = BuiltTool(path) else {
         throw UsageError("--also \(path); accepted: an executable")
       }
-      return tool
+      return Way(name: "another build, \(path)", tool: tool, threads: threads)
     }
     let start = ContinuousClock.now
     let writer = try ReportWriter(
@@ -68,20 +68,18 @@ struct GatePowerCommand: AsyncParsableCommand {
         records: try calibration.records(proceed: proceed))
     ]
     console.note(environments[0].name)
-    let ways =
-      Self.kernels.filter { $0.lowercased() != BLAS.coreName.lowercased() }.enumerated().map {
-        (BuiltTool.this, $1, $0 % 2 + 1)
-      } + others.map { ($0, nil as String?, threads) }
-    for (tool, kernel, threads) in ways {
+    let kernels = Self.kernels.filter { $0.lowercased() != BLAS.coreName.lowercased() }
+    let ways = kernels.enumerated().map { i, kernel in
+      Way(name: "\(kernel) kernels", tool: .this, kernel: kernel, threads: i % 2 + 1)
+    }
+    for way in ways + others {
       try proceed()
-      let name =
-        (kernel.map { "\($0) kernels" } ?? "another build: \(tool.path)") + ", \(threads) thread"
-        + (threads == 1 ? "" : "s")
+      let name = "\(way.name), \(way.threads) thread\(way.threads == 1 ? "" : "s")"
       console.note(name)
-      let text = try tool.run(
-        ["gate-power", "--records", "--blocks", "\(blocks)", "--threads", "\(threads)"]
+      let text = try way.tool.run(
+        ["gate-power", "--records", "--blocks", "\(blocks)", "--threads", "\(way.threads)"]
           + rules.flatMap { ["--rules", $0] },
-        kernel: kernel)
+        kernel: way.kernel)
       environments.append(
         GateCalibration.Environment(
           name: name, records: try JSONFile.decode(from: Data(text.utf8), path: name)))
@@ -99,6 +97,14 @@ struct GatePowerCommand: AsyncParsableCommand {
         return "\(what): \(right) of \(counts.reduce(0) { $0 + $1.total }) \(expected.rawValue)"
       }.joined(separator: "\n") + "\n" + writer.markdownFile.path
     }
+  }
+
+  /// A build and how it is run.
+  private struct Way {
+    var name: String
+    var tool: BuiltTool
+    var kernel: String?
+    var threads: Int
   }
 
   private var command: String {
