@@ -61,6 +61,75 @@ import Testing
     for id in ["FP4", "GC4", "S4"] { #expect(found[id] == .holds, "\(id)") }
   }
 
+  /// Gradient descent that remembers what its step number says, and takes no account of it.
+  private struct Remembering: UpdateRule {
+    let name = "remembering"
+    let memory: @Sendable (_ k: Int, _ x: Vector) -> Vector
+
+    struct State: Sendable {
+      var k = 0
+      var remembered: [Vector] = []
+    }
+
+    func initialState<P: Problem>(for problem: P) -> State { State() }
+    func step<P: Problem>(_ x: inout Vector, _ state: inout State, on problem: P) {
+      state.k += 1
+      x.add(-1 / problem.largestSmoothness, problem.gradient(at: x))
+      state.remembered = [memory(state.k, x)]
+    }
+    func settle(_ state: inout State, at x: Vector) -> Bool {
+      state.remembered = [x]
+      return true
+    }
+    func remembered(in state: State) -> [Vector] { state.remembered }
+  }
+
+  @Test func whatIsRememberedHasToConvergeToo() throws {
+    func found(_ memory: @escaping @Sendable (Int, Vector) -> Vector) throws -> [String: Verdict] {
+      try verdicts(Remembering(memory: memory), Self.suite(Self.smooth))
+    }
+    let faithful = try found { _, x in x }
+    let late = try found { k, x in x.scaled(by: 1 + 1 / Double(k * k * k)) }
+    for verdicts in [faithful, late] {
+      #expect(verdicts["GC1"] == .holds && verdicts["GC4"] == .holds, "\(verdicts)")
+    }
+    let astray: [@Sendable (Int, Vector) -> Vector] = [
+      { _, x in x.scaled(by: 1.01) }, { k, x in k % 700 == 699 ? x.scaled(by: 2) : x },
+      { k, x in k == 900 ? x.scaled(by: .nan) : x },
+      { k, x in k == 900 ? x.scaled(by: .infinity) : x },
+    ]
+    for (i, memory) in astray.enumerated() {
+      let verdicts = try found(memory)
+      #expect(verdicts["GC1"] == .holds && verdicts["GC4"] == .violated, "\(i): \(verdicts)")
+    }
+  }
+
+  /// Where nothing can be measured, nothing holds.
+  @Test func aRuleThatBreaksInItsFirstStepKeepsNoFixedPoint() throws {
+    let result = try Verification(
+      NativeCandidate(Spoiled { k, x in if k == 1 { x[0] = .nan } }),
+      on: Self.suite(["quadratic-n2-k10"]), budget: 200_000
+    ).run()
+    let found = Dictionary(uniqueKeysWithValues: result.findings.map { ($0.claim.id, $0.verdict) })
+    #expect(found["GC1"] == .violated)
+    #expect(found["FP1"] != .holds, "\(found)")
+  }
+
+  /// Gradient descent with something done to its iterates.
+  private struct Spoiled: UpdateRule {
+    let name = "spoiled"
+    let spoil: @Sendable (_ k: Int, _ x: inout Vector) -> Void
+
+    init(_ spoil: @escaping @Sendable (_ k: Int, _ x: inout Vector) -> Void) { self.spoil = spoil }
+
+    func initialState<P: Problem>(for problem: P) -> Int { 0 }
+    func step<P: Problem>(_ x: inout Vector, _ k: inout Int, on problem: P) {
+      k += 1
+      x.add(-1 / problem.largestSmoothness, problem.gradient(at: x))
+      spoil(k, &x)
+    }
+  }
+
   @Test func stepsAboveTwoOverLDiverge() throws {
     let found = try verdicts(
       GradientDescent(stepRule: .instance, relaxation: 2.1), Self.suite(["quadratic-n2-k10"]))

@@ -103,6 +103,11 @@ public struct ConvergenceCheck: TrialCheck {
           }
         }
         series.add(horizon, distance.windowMaximum(), stepRatio: stepRatio)
+        // Iterates can be finite where their distance, F or what is remembered is not.
+        if !series.level.isFinite {
+          series.nonFinite = run.count
+          break
+        }
         distance.closeWindow()
         certificate?.closeWindow()
         series.margins = certificate?.margins ?? []
@@ -301,7 +306,7 @@ struct ConvergenceSeries {
   }
 
   var finding: Finding {
-    if nonFinite != nil || maxima.contains(where: { !$0.isFinite }) { return .nonFinite }
+    if nonFinite != nil { return .nonFinite }
     guard maxima.count >= 4 else { return .undecided }
     if isCertified { return .certified }
     if let first = maxima.firstIndex(where: { $0 <= tolerance }), level <= tolerance,
