@@ -8,6 +8,29 @@ public enum RealData {
   /// What there is.
   public static let names = ["image-patches", "ionosphere", "spambase"]
 
+  /// Refuses a folder that lacks one of the files, before hours are spent on the rest.
+  ///
+  /// - Throws: ``DatasetError`` naming what is missing.
+  public static func expectAll(in folder: URL) throws {
+    func isThere(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path)
+    }
+    for choice in ([[imagePatchesFile]] + tables.map { ["\($0).data"] } + mnistFiles)
+    where !choice.contains(where: isThere) {
+      throw DatasetError.unreadable(
+        path: folder.path, reason: "no \(choice.joined(separator: " or ")) there")
+    }
+  }
+
+  private static let imagePatchesFile = "bsds500_lasso.safetensors"
+  private static let tables = ["ionosphere", "spambase"]
+  private static let mnistFiles = ["images-idx3", "labels-idx1"].map(mnistNames)
+
+  /// The names that a part of MNIST may have, best first.
+  private static func mnistNames(_ part: String) -> [String] {
+    ["train", "t10k"].flatMap { set in ["", ".gz"].map { "\(set)-\(part)-ubyte\($0)" } }
+  }
+
   /// The problem called `name` from the files in `folder`.
   ///
   /// - Throws: ``DatasetError``, `StorageError` or `ProblemError` naming what is wrong.
@@ -76,7 +99,7 @@ public enum RealData {
 
   /// LASSO on 8 x 8 image patches with one learned dictionary of 64 x 128; ρ = 0.5.
   public static func imagePatches(from folder: URL) throws -> Lasso {
-    let file = folder.appendingPathComponent("bsds500_lasso.safetensors")
+    let file = folder.appendingPathComponent(imagePatchesFile)
     let arrays = try Safetensors.read(from: file).tensors
     func array(_ name: String) throws -> Tensor {
       guard let tensor = arrays[name] else {
@@ -99,9 +122,7 @@ public enum RealData {
   /// that is there, in the order of the file.
   public static func mnist(from folder: URL, count: Int) throws -> MnistCNN {
     func file(_ part: String) throws -> URL {
-      let places = ["train", "t10k"].flatMap { set in
-        ["", ".gz"].map { folder.appendingPathComponent("\(set)-\(part)-ubyte\($0)") }
-      }
+      let places = mnistNames(part).map { folder.appendingPathComponent($0) }
       guard
         let place = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
       else {

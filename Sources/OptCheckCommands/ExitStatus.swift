@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import OptCheck
 
 /// What the process tells its caller; every exit of every command is one of these.
@@ -68,7 +69,7 @@ extension ExitStatus {
   /// Whether `error` blames data or settings rather than the program.
   private static func isAboutInput(_ error: any Error) -> Bool {
     switch error {
-    case is ProblemError, is RuleError, is ReplayError: true
+    case is ProblemError, is RuleError, is ReplayError, is DatasetError: true
     case EngineError.notFinite: true
     default: false
     }

@@ -96,7 +96,8 @@ struct HistoryCommand: ParsableCommand {
       let candidate = try? NamedRules.candidate(pattern)
       guard let name = candidate?.name, known.contains(name) else {
         throw UsageError(
-          "the history has no run of '\(pattern)'; accepted: \(known.joined(separator: ", "))")
+          "the history has no run of '\(pattern)'; accepted: "
+            + (known.isEmpty ? "none, it has no run of any rule" : known.joined(separator: ", ")))
       }
       return [name]
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Foundation
 import History
 import OptCheck
@@ -71,6 +72,7 @@ struct ReportCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
+    if let data { try RealData.expectAll(in: URL(fileURLWithPath: data, isDirectory: true)) }
     var settings = ["only": only.joined(separator: " "), "data": data ?? ""]
     if quick { settings["quick"] = "true" }
     try history.recorded(

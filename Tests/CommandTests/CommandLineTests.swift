@@ -69,6 +69,7 @@ import Testing
 
   @Test(arguments: [
     ("frobnicate", ["frobnicate"]), ("list --frob", ["--frob"]), ("replay", ["dir"]),
+    ("report --all --data nowhere", ["nowhere", "bsds500_lasso.safetensors"]),
     ("replay nowhere", ["nowhere"]), ("train --config nowhere.yaml", ["nowhere.yaml"]),
     ("\(smallRun) --e 0", ["e cannot be '0'", "from 1"]),
     ("\(smallRun) --e nan", ["e cannot be 'nan'", "from 1"]),

@@ -55,6 +55,7 @@ import Testing
     (["gradient-descent", "--problems", "ZZ"], "lasso"), ([], "--external"),
     (["fista:1"], "accepted: none"), (["CoordMathLSTM"], "Fixtures/Trained"),
     (["RNNprop@/no/such/file"], "/no/such/file"),
+    (["fista", "--problem", "/dev/null"], "safetensors, npz, mat, csv"),
   ]) func badInputIsNamedInOneLine(arguments: [String], names: String) throws {
     defer { tool.cleanUp() }
     expectRefusal(try verify(arguments), naming: [names])
