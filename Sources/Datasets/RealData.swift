@@ -8,23 +8,34 @@ public enum RealData {
   /// What there is.
   public static let names = ["image-patches", "ionosphere", "spambase"]
 
-  /// Refuses a folder that lacks one of the files, before hours are spent on the rest.
+  /// What the network is trained on.
+  public static let mnist = "mnist"
+
+  /// Refuses a folder that lacks a file of `names`, before minutes are spent on the rest.
   ///
   /// - Throws: ``DatasetError`` naming what is missing.
-  public static func expectAll(in folder: URL) throws {
-    func isThere(_ name: String) -> Bool {
-      FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path)
-    }
-    for choice in ([[imagePatchesFile]] + tables.map { ["\($0).data"] } + mnistFiles)
-    where !choice.contains(where: isThere) {
+  public static func expect(_ names: [String], in folder: URL) throws {
+    for choice in names.flatMap(files)
+    where !choice.contains(where: { isThere(folder.appendingPathComponent($0)) }) {
       throw DatasetError.unreadable(
         path: folder.path, reason: "no \(choice.joined(separator: " or ")) there")
     }
   }
 
+  /// The files of what is called `name`, each under any of its names.
+  private static func files(_ name: String) -> [[String]] {
+    switch name {
+    case "image-patches": [[imagePatchesFile]]
+    case mnist: ["images-idx3", "labels-idx1"].map(mnistNames)
+    default: [["\(name).data"]]
+    }
+  }
+
+  private static func isThere(_ file: URL) -> Bool {
+    FileManager.default.fileExists(atPath: file.path)
+  }
+
   private static let imagePatchesFile = "bsds500_lasso.safetensors"
-  private static let tables = ["ionosphere", "spambase"]
-  private static let mnistFiles = ["images-idx3", "labels-idx1"].map(mnistNames)
 
   /// The names that a part of MNIST may have, best first.
   private static func mnistNames(_ part: String) -> [String] {
@@ -124,7 +135,7 @@ public enum RealData {
     func file(_ part: String) throws -> URL {
       let places = mnistNames(part).map { folder.appendingPathComponent($0) }
       guard
-        let place = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
+        let place = places.first(where: isThere)
       else {
         throw DatasetError.unreadable(
           path: folder.path,

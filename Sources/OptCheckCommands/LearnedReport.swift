@@ -20,22 +20,31 @@ struct LearnedReportRun {
   private var seconds: [(stage: String, seconds: Double)] = []
   private var missing: [String: String] = [:]
 
+  /// Plans it, and looks whether the data that it needs are there.
+  ///
+  /// - Throws: `DatasetError` naming what is missing.
   init(
     selection: Selection, data: URL?, command: String, isQuick: Bool,
     progress: @escaping (String) -> Void
-  ) {
+  ) throws {
     self.selection = selection
     self.data = data
     self.command = command
     self.isQuick = isQuick
     self.progress = progress
+    if let data {
+      try RealData.expect(
+        RealData.names.filter(wants) + (wants("network") ? [RealData.mnist] : []), in: data)
+    }
+  }
+
+  private func wants(_ part: String) -> Bool {
+    selection.matches("summary") || selection.matches(part)
   }
 
   mutating func run() throws -> LearnedResults {
     let folder = try PackageFolder.locate().appendingPathComponent("Fixtures/Trained")
     let trained = try TrainedRule.all(in: folder)
-    let wantsAll = selection.matches("summary")
-    func wants(_ part: String) -> Bool { wantsAll || selection.matches(part) }
     var comparisons: [GapComparison] = []
     for part in ["lasso", "image-patches", "ionosphere", "spambase"] where wants(part) {
       guard let subject = try subject(part, trained) else { continue }

@@ -18,6 +18,31 @@ struct LedgerRun {
   var console: Console
   /// The command, for the report.
   var command: String
+  /// What is said of trained rules.
+  private var learned: LearnedReportRun
+
+  /// Plans it, and looks whether the data that it needs are there.
+  ///
+  /// - Throws: `DatasetError` naming what is missing.
+  init(
+    package: URL, selection: Selection, data: URL?, threads: Int, cache: ResultCache,
+    interruption: Interruption, console: Console
+  ) throws {
+    let given = data == nil ? "" : " --data DIR"
+    self.package = package
+    self.selection = selection
+    self.data = data
+    self.threads = threads
+    self.cache = cache
+    self.interruption = interruption
+    self.console = console
+    command = "optcheck report --all" + given
+    learned = try LearnedReportRun(
+      selection: Selection(["lasso", "image-patches", "ionosphere", "spambase"]), data: data,
+      command: "optcheck report learned-optimizers" + given, isQuick: false
+    ) { _ in }
+    learned.instances = 128
+  }
 
   /// Experiments that are computed for the report; all others come from Fixtures/Results.
   private static let computed = ["e100-T100-512x400", "figure-4a", "figure-4b", "rows-20"]
@@ -50,11 +75,13 @@ struct LedgerRun {
     try proceed()
     let conditions = try conditions(progress)
     try proceed()
+    console.note("trained rules ...")
+    var learned = learned
     return TheoryResults(
       command: command, convergence: runs, computed: computed,
       stored: try storedExperiments(computed),
       yardsticks: try yardsticks(runs, computed), kernel: kernel, bounds: bounds,
-      conditions: conditions, schemes: try SchemeStudy.run().all, learned: try learned())
+      conditions: conditions, schemes: try SchemeStudy.run().all, learned: try learned.run())
   }
 
   private func proceed() throws {
@@ -137,16 +164,5 @@ struct LedgerRun {
     }
     progress("conditions", 1)
     return found
-  }
-
-  private func learned() throws -> LearnedResults? {
-    console.note("trained rules ...")
-    var run = LearnedReportRun(
-      selection: Selection(["lasso", "image-patches", "ionosphere", "spambase"]), data: data,
-      command: "optcheck report learned-optimizers" + (data == nil ? "" : " --data DIR"),
-      isQuick: false
-    ) { _ in }
-    run.instances = 128
-    return try run.run()
   }
 }

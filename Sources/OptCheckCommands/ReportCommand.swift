@@ -1,5 +1,4 @@
 import ArgumentParser
-import Datasets
 import Foundation
 import History
 import OptCheck
@@ -72,7 +71,6 @@ struct ReportCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
-    if let data { try RealData.expectAll(in: URL(fileURLWithPath: data, isDirectory: true)) }
     var settings = ["only": only.joined(separator: " "), "data": data ?? ""]
     if quick { settings["quick"] = "true" }
     try history.recorded(
@@ -138,14 +136,13 @@ struct ReportCommand: AsyncParsableCommand {
     for pattern in only where !names.contains(where: Selection([pattern]).matches) {
       throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
     }
+    let run = try LedgerRun(
+      package: folder, selection: selection,
+      data: data.map { URL(fileURLWithPath: $0, isDirectory: true) }, threads: threads,
+      cache: ExperimentCommand.cache(cache), interruption: Interruption(), console: console)
     let writer = try ReportWriter(
       report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
     if writer.gnuplot == nil { console.note(Gnuplot.advice) }
-    let run = LedgerRun(
-      package: folder, selection: selection,
-      data: data.map { URL(fileURLWithPath: $0, isDirectory: true) }, threads: threads,
-      cache: ExperimentCommand.cache(cache), interruption: Interruption(), console: console,
-      command: "optcheck report --all" + (data == nil ? "" : " --data DIR"))
     let results = try run.results(progress: progress(console))
     let files = try writer.write(results, record: .current)
     var verdicts: [String: Int] = [:]
@@ -176,16 +173,16 @@ struct ReportCommand: AsyncParsableCommand {
     for pattern in only where !names.contains(where: Selection([pattern]).matches) {
       throw UsageError("--only '\(pattern)' matches none of \(names.joined(separator: ", "))")
     }
-    let writer = try ReportWriter(
-      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
-    if writer.gnuplot == nil { console.note(Gnuplot.advice) }
     var command = "optcheck report \(report.name)"
     if data != nil { command += " --data DIR" }
     if quick { command += " --quick" }
-    var run = LearnedReportRun(
+    var run = try LearnedReportRun(
       selection: selection, data: data.map { URL(fileURLWithPath: $0, isDirectory: true) },
       command: command, isQuick: quick
     ) { console.note("\($0) ...") }
+    let writer = try ReportWriter(
+      report, into: URL(fileURLWithPath: out, isDirectory: true), selection: selection)
+    if writer.gnuplot == nil { console.note(Gnuplot.advice) }
     let results = try run.run()
     history.note(results, as: report.name)
     let files = try writer.write(results, record: .current)

@@ -57,6 +57,15 @@ import Testing
     }
     #expect(NativeCandidate(Declared()).remembersIterates)
     #expect(!NativeCandidate(GradientDescent()).remembersIterates)
+    // What it does not show cannot be followed, and that is said.
+    let results = try Verification(
+      NativeCandidate(Declared()), on: Self.suite(["quadratic-n2-k10"]), budget: 200_000
+    ).run()
+    #expect(results.skipped.contains { $0.hasPrefix("GC4 followed x_k alone") })
+    let shown = try Verification(
+      NativeCandidate(Declared().base), on: Self.suite(["quadratic-n2-k10"]), budget: 200_000
+    ).run()
+    #expect(!shown.skipped.contains { $0.hasPrefix("GC4") })
     let found = try verdicts(Declared(), Self.suite(["quadratic-n2-k10"]))
     for id in ["FP4", "GC4", "S4"] { #expect(found[id] == .holds, "\(id)") }
   }

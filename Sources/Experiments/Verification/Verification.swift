@@ -117,6 +117,11 @@ public struct Verification: Sendable {
           : "the rule is random, as it says: verdicts are those of "
             + (rule.seedCount == 1 ? "one seed" : "the mean over \(rule.seedCount) seeds"))
     }
+    let memory = results.findings.first { $0.claim.id == "GC4" }
+    if memory?.trials.contains(where: { $0.result.numbers["remembered"] == 0 }) == true {
+      results.skipped.append(
+        "GC4 followed x_k alone: the rule shows no iterates that it remembers")
+    }
     let families = Set(problems.map(\.kind))
     if !rule.oracles.contains(.prox), !rule.oracles.contains(.subgradient),
       families.contains(.composite)
