@@ -127,9 +127,7 @@ import Testing
     for plot in published.plots where plot.name != "cnn" {
       let experiment = try #require(known.first { $0.name == plot.name }, "\(plot.name)")
       let compared = experiment.curves.count { $0.published != nil }
-      // Gradient descent of figures 2a and 2b is that of figure 4b.
-      let expected = plot.name.hasPrefix("figure-2") ? plot.curves.count - 1 : plot.curves.count
-      #expect(compared == expected, "\(plot.name)")
+      #expect(compared == plot.curves.count, "\(plot.name)")
       let ids = Set(experiment.runs.map(\.id))
       for curve in experiment.curves { #expect(curve.runs.allSatisfy(ids.contains)) }
     }
