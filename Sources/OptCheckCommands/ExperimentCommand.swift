@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Foundation
 import History
 import OptCheck
@@ -17,6 +18,7 @@ struct ExperimentCommand: AsyncParsableCommand {
       Examples:
         optcheck experiment --list
         optcheck experiment figure-4b --out Fixtures/Results
+        optcheck experiment cnn --data ~/mnist
       """)
 
   @Argument(help: ArgumentHelp("Names or patterns of --list.", valueName: "name"))
@@ -27,6 +29,10 @@ struct ExperimentCommand: AsyncParsableCommand {
 
   @Option(help: ArgumentHelp("Folder for the results.", valueName: "dir"))
   var out = "Reports/experiments"
+
+  @Option(
+    help: ArgumentHelp("Folder with real data, for experiments that need it.", valueName: "dir"))
+  var data: String?
 
   @Option(
     help: ArgumentHelp(
@@ -42,7 +48,7 @@ struct ExperimentCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
-    let known = try Self.known()
+    let known = try Self.known(data: data.map { URL(fileURLWithPath: $0, isDirectory: true) })
     if list { return Self.show(known, console) }
     let chosen = known.filter { experiment in
       names.contains { Selection([$0]).matches(experiment.name) }
@@ -53,6 +59,10 @@ struct ExperimentCommand: AsyncParsableCommand {
           + known.map(\.name).joined(separator: ", "))
     }
     guard !chosen.isEmpty else { throw UsageError("name an experiment, or ask for --list") }
+    for experiment in chosen {
+      guard let needs = experiment.needs else { continue }
+      throw UsageError("'\(experiment.name)' needs \(needs): name their folder with --data DIR")
+    }
     try history.recorded("experiment", threads: threads, console) { record in
       try run(chosen, console, into: &record)
     }
@@ -92,12 +102,13 @@ struct ExperimentCommand: AsyncParsableCommand {
     } catch is CancellationError { throw Finding(status: .interrupted) }
   }
 
-  /// Every experiment, with what the package holds for it.
-  static func known() throws -> [Experiment] {
+  /// Every experiment, with what the package holds for it, and what `data` does.
+  static func known(data: URL? = nil) throws -> [Experiment] {
     let fixtures = try PackageFolder.locate().appendingPathComponent("Fixtures")
     return allExperiments(
       try .load(from: fixtures.appendingPathComponent("Published")),
-      trained: fixtures.appendingPathComponent("Trained"))
+      trained: fixtures.appendingPathComponent("Trained"),
+      network: try data.map { try RealData.mnist(from: $0, count: 200) })
   }
 
   /// The cache in `folder`, the user's own if that is nil.

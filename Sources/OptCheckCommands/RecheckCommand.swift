@@ -46,7 +46,7 @@ struct RecheckCommand: AsyncParsableCommand {
     guard count >= 1 else { throw UsageError("--count \(count); accepted: 1 and up") }
     guard seconds > 0 else { throw UsageError("--seconds \(seconds); accepted: above 0") }
     let recheck = try Recheck(
-      file, known: try ExperimentCommand.known(),
+      file, known: try ExperimentCommand.known().filter { $0.needs == nil },
       trained: try PackageFolder.locate().appendingPathComponent("Fixtures/Trained"),
       blasCore: BLAS.coreName)
     let chosen = all ? recheck.items : recheck.sample(count, seconds: seconds, seed: seed)

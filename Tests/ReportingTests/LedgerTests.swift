@@ -107,6 +107,24 @@ import Testing
     #expect(verdict("E5t", [Self.experiment("transfer", [("Adam", [1])])]) == nil)
   }
 
+  @Test func aBaselineMustBeSlowAndFailWhereItsCurveEnds() {
+    func run(_ slow: Double, ends: [[Double]]?) -> [ExperimentResult] {
+      let figure = Self.experiment(
+        "figure-2b", [("gradient descent", [1, 0.9]), ("eta = 1e-5", [1, slow])])
+      let course = ends.map { ends in
+        Self.experiment(
+          "figure-2-ends",
+          ends.enumerated().map { ("2b, eta = \($0 + 2)e-5, T = 5", $1) }
+            + [("2a, eta = 2e-5, T = 5", [1, 1e-9])])
+      }
+      return [figure] + (course.map { [$0] } ?? [])
+    }
+    #expect(verdict("E4", run(3, ends: [[1, .nan], [1, 1e6]])) == .holds)
+    #expect(verdict("E4", run(0.5, ends: [[1, .nan]])) == .violated, "ahead at the smallest step")
+    #expect(verdict("E4", run(3, ends: [[1, .nan], [1, 0.5]])) == .violated, "it went on well")
+    #expect(verdict("E4", run(3, ends: nil)) == .inconclusive)
+  }
+
   @Test func violationsOfTheTheoremAreCounted() {
     func run(_ wrong: Double) -> [ExperimentResult] {
       [Self.experiment("sign-consistency", [("false positives, trained on F", [wrong, wrong])])]

@@ -1,9 +1,14 @@
+public import Catalog
 public import Foundation
 
 /// Every experiment of the papers that a command runs; a new family needs a file and a line here.
 ///
-/// - Parameter trained: the folder with trained rules, `Fixtures/Trained`.
-public func allExperiments(_ published: PublishedCurves, trained: URL) -> [Experiment] {
+/// - Parameters:
+///   - trained: the folder with trained rules, `Fixtures/Trained`.
+///   - network: the network on 200 images, for the experiment that needs it.
+public func allExperiments(
+  _ published: PublishedCurves, trained: URL, network: MnistCNN? = nil
+) -> [Experiment] {
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
     + RecurrentExperiments().all
@@ -12,5 +17,6 @@ public func allExperiments(_ published: PublishedCurves, trained: URL) -> [Exper
       TransferExperiment(trained: trained).experiment,
       LongHorizonExperiment(trained: trained).experiment,
       LargeLassoExperiment(trained: trained).experiment,
+      NetworkExperiment(published: published, network: network).experiment,
     ]
 }

@@ -9,7 +9,12 @@ struct BaselineExperiments {
   var published: PublishedCurves
 
   /// All of them.
-  var all: [Experiment] { [recurrent, unfolded] }
+  var all: [Experiment] { [recurrent, unfolded, ends] }
+
+  /// The experiment that looks where published curves end.
+  static let endsName = "figure-2-ends"
+  /// The curve of gradient descent.
+  static let descent = "gradient descent"
 
   private static let horizons = Array(stride(from: 5, through: 100, by: 5))
   /// Training steps after which the loss is read.
@@ -22,49 +27,49 @@ struct BaselineExperiments {
   /// F(W^0) and F(W^400) of one training; NaN once training ended in numbers that are not finite.
   private static func run(
     _ name: String, horizon: Int, eta: Double, secondsPerStep: Double,
-    _ rule: @escaping @Sendable (_ horizon: Int, LeastSquares) throws -> any LearnedUpdateRule
+    _ rule: @escaping @Sendable (LeastSquares) throws -> any LearnedUpdateRule
   ) -> ExperimentRun {
     ExperimentRun(
-      id: "\(name), d = 512, b = 400, N = 10, problem seed 895, seed 118, T = \(horizon), "
-        + "eta = \(eta), \(steps) steps",
-      seconds: secondsPerStep * Double(horizon) * Double(steps)
+      id: id(name, horizon, "\(eta)"), seconds: secondsPerStep * Double(horizon) * Double(steps)
     ) { progress in
-      let problem = try problem()
-      let rule = try rule(horizon, problem)
-      let objective = try rule.metaObjective(
-        on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
-      let plan = MetaTraining(optimizer: .sgd, stepSize: eta, stepsPerEpoch: steps + 1)
-      var state = plan.initialState(rule.parameters)
-      var memory = MetaTraining.Memory(for: rule.parameters)
-      while !state.isFinished(plan) {
-        plan.advance(&state, objective, memory: &memory)
-        try progress(Double(state.losses.count) / Double(steps + 1))
-      }
-      let last = state.losses.count > steps ? state.losses[steps] : .nan
-      return [state.losses[0], last]
+      let losses = try losses(horizon: horizon, eta: eta, rule, progress)
+      return [losses[0], losses.count > steps ? losses[steps] : .nan]
     }
   }
 
-  /// An experiment whose learned curves are `learned`, in the order of the published ones.
+  private static func id(_ name: String, _ horizon: Int, _ eta: String) -> String {
+    "\(name), d = 512, b = 400, N = 10, problem seed 895, seed 118, T = \(horizon), "
+      + "eta = \(eta), \(steps) steps"
+  }
+
+  /// F(W^0), F(W^1), ... up to F(W^400), or to the first that is not finite.
+  private static func losses(
+    horizon: Int, eta: Double, _ rule: (LeastSquares) throws -> any LearnedUpdateRule,
+    _ progress: (Double) throws -> Void
+  ) throws -> [Double] {
+    let problem = try problem()
+    let rule = try rule(problem)
+    let objective = try rule.metaObjective(
+      on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
+    let plan = MetaTraining(optimizer: .sgd, stepSize: eta, stepsPerEpoch: steps + 1)
+    var state = plan.initialState(rule.parameters)
+    var memory = MetaTraining.Memory(for: rule.parameters)
+    while !state.isFinished(plan) {
+      plan.advance(&state, objective, memory: &memory)
+      try progress(Double(state.losses.count) / Double(steps + 1))
+    }
+    return state.losses
+  }
+
   private func experiment(
     _ name: String, title: String, referenceCommand: String, notes: [String],
-    runs: [ExperimentRun], learned: [Experiment.Curve], extra: [Experiment.Curve] = []
+    runs: [ExperimentRun], curves: [Experiment.Curve]
   ) -> Experiment {
-    // Before training, paper A's own rule is gradient descent (I1 in the ledger).
-    let descent = Self.horizons.map { horizon in
-      var setting = TrainingSetting.large(horizon: horizon, scale: 1)
-      setting.steps = 1
-      return setting.lossRun
-    }
-    let plot = published[name]
-    let untrained = Experiment.Curve(
-      label: "gradient descent", x: Self.horizons.map(Double.init), runs: descent.map(\.id),
-      values: { $0.map { $0.first ?? .nan } }, published: plot?.curves.first { $0.eta == nil }?.y)
-    return Experiment(
-      name: name, title: title, source: "paper A, figure \(plot?.paperFigure ?? name)",
+    Experiment(
+      name: name, title: title, source: "paper A, figure \(published[name]?.paperFigure ?? name)",
       referenceCommand: referenceCommand, quantity: "F(X_T) after \(Self.steps) training steps",
-      abscissa: "T", isLogarithmic: true, closeness: .relative(1e-3), notes: notes,
-      runs: descent + runs, curves: [untrained] + learned + extra)
+      abscissa: "T", isLogarithmic: true, closeness: .relative(1e-3), notes: notes, runs: runs,
+      curves: curves)
   }
 
   /// The published curves of trainings.
@@ -80,15 +85,19 @@ struct BaselineExperiments {
   private static func math(_ isFair: Bool, _ horizon: Int, _ eta: Double) -> ExperimentRun {
     run(
       isFair ? "CoordMathLSTM, head p" : "CoordMathLSTM, head p and the script's extra heads",
-      horizon: horizon, eta: eta, secondsPerStep: 6.4e-3
-    ) { _, _ in
-      let heads: [RecurrentParts.Part: RecurrentParts.Head] = [.p: .init(.twiceSigmoid, scale: 1)]
-      let architecture: RecurrentParts.Architecture =
-        isFair ? .init(network: RecurrentNetwork(), heads: heads) : .paperABaseline(heads)
-      return CoordMathLSTM(
-        try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
-        form: .reference, stepRule: .reference, stateSeed: 118)
-    }
+      horizon: horizon, eta: eta, secondsPerStep: secondsPerMathStep
+    ) { _ in try math(isFair) }
+  }
+
+  private static let secondsPerMathStep = 6.4e-3
+
+  private static func math(_ isFair: Bool) throws -> CoordMathLSTM {
+    let heads: [RecurrentParts.Part: RecurrentParts.Head] = [.p: .init(.twiceSigmoid, scale: 1)]
+    let architecture: RecurrentParts.Architecture =
+      isFair ? .init(network: RecurrentNetwork(), heads: heads) : .paperABaseline(heads)
+    return CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
+      form: .reference, stepRule: .reference, stateSeed: 118)
   }
 
   private var recurrent: Experiment {
@@ -115,11 +124,10 @@ struct BaselineExperiments {
         "The script leaves the heads b, b1 and b2 of this baseline on; curves named \"p alone\" do not.",
         "Hidden states start from one draw of ours; the authors draw them anew in every training step.",
       ], runs: own.flatMap(\.1) + fair.flatMap { $0.1.map(\.1) },
-      learned: own.map { curve($0.label, $0.x, $1, $0.y) },
-      extra: fair.map { eta, runs in
-        curve(
-          "p alone, eta = \(Number.short(eta))", runs.map(\.0), runs.map(\.1), nil)
-      })
+      curves: own.map { curve($0.label, $0.x, $1, $0.y) }
+        + fair.map { eta, runs in
+          curve("p alone, eta = \(Number.short(eta))", runs.map(\.0), runs.map(\.1), nil)
+        })
   }
 
   // MARK: LISTA-CPSS
@@ -131,6 +139,16 @@ struct BaselineExperiments {
       curves.filter { $0.x.contains(horizon) }.map(\.eta)
     }
     let runs = Self.horizons.map { Self.unfolded(horizon: $0, etas: etas($0)) }
+    // Before training, paper A's own rule is gradient descent (I1 in the ledger).
+    let untrained = Self.horizons.map { horizon in
+      var setting = TrainingSetting.large(horizon: horizon, scale: 1)
+      setting.steps = 1
+      return setting.lossRun
+    }
+    let descent = Experiment.Curve(
+      label: Self.descent, x: Self.horizons.map(Double.init), runs: untrained.map(\.id),
+      values: { $0.map { $0.first ?? .nan } },
+      published: published["figure-2b"]?.curves.first { $0.eta == nil }?.y)
     return experiment(
       "figure-2b", title: "LISTA-CPSS (matrices only) trained by plain descent, loss against T",
       referenceCommand:
@@ -139,43 +157,115 @@ struct BaselineExperiments {
         + "--loss-func last --init-lr 1e-5",
       notes: [
         "Matrices start from our own draw of the authors' size, 1/(b d)² = 2e-11: next to nothing."
-      ], runs: runs,
-      learned: curves.map { curve in
-        let places = curve.x.map { etas($0).firstIndex(of: curve.eta) ?? 0 }
-        return Experiment.Curve(
-          label: curve.label, x: curve.x.map(Double.init),
-          runs: curve.x.compactMap { x in
-            Self.horizons.firstIndex(of: x).map { runs[$0].id }
-          }, values: { zip($0, places).map { $0[$1] } }, published: curve.y)
-      })
+      ], runs: untrained + runs,
+      curves: [descent]
+        + curves.map { curve in
+          let places = curve.x.map { etas($0).firstIndex(of: curve.eta) ?? 0 }
+          return Experiment.Curve(
+            label: curve.label, x: curve.x.map(Double.init),
+            runs: curve.x.compactMap { x in
+              Self.horizons.firstIndex(of: x).map { runs[$0].id }
+            }, values: { zip($0, places).map { $1 < $0.count ? $0[$1] : .nan } }, published: curve.y
+          )
+        })
   }
 
   /// F(W^400) of trainings with every one of `etas`; NaN where training left the finite numbers.
   private static func unfolded(horizon: Int, etas: [Double]) -> ExperimentRun {
     let names = etas.map { Number.short($0) }.joined(separator: " ")
     return ExperimentRun(
-      id: "LISTACPSSWOnly, d = 512, b = 400, N = 10, problem seed 895, seed 118, T = \(horizon), "
-        + "eta = \(names), \(steps) steps, side by side",
-      // Measured at T = 20 and 100: an instance's matrix is read for all step sizes, a weight for its own.
+      id: id("LISTACPSSWOnly", horizon, names) + ", side by side",
+      // An instance's matrix is read for all step sizes, a weight for its own.
       seconds: 1e-3 * Double((2 + etas.count) * horizon * steps)
     ) { progress in
-      let problem = try problem()
-      guard case .blocks(let map) = problem.map else {
-        throw RuleError.unsupported(
-          setting: "the problem of LISTACPSSWOnly", value: problem.name,
-          accepted: "instances with matrices of their own")
-      }
-      let start = try LISTACPSSWOnly.initialParameters(
-        for: problem, layers: horizon, start: .referenceWithoutDictionary(seed: 118))
-      let descent = UnfoldedDescent(
-        map: map, target: problem.target, start: Vector(zeros: problem.dimension),
-        weights: start.tensors.map(\.elements), stepSizes: etas)
+      let descent = try unfoldedDescent(horizon: horizon, etas: etas)
       var losses = descent.advance()
       for k in 1...steps {
         losses = descent.advance()
         try progress(Double(k) / Double(steps))
       }
       return losses.map { $0.isFinite ? $0 : .nan }
+    }
+  }
+
+  private static func unfoldedDescent(horizon: Int, etas: [Double]) throws -> UnfoldedDescent {
+    let problem = try problem()
+    guard case .blocks(let map) = problem.map else {
+      throw RuleError.unsupported(
+        setting: "the problem of LISTACPSSWOnly", value: problem.name,
+        accepted: "instances with matrices of their own")
+    }
+    let start = try LISTACPSSWOnly.initialParameters(
+      for: problem, layers: horizon, start: .referenceWithoutDictionary(seed: 118))
+    return UnfoldedDescent(
+      map: map, target: problem.target, start: Vector(zeros: problem.dimension),
+      weights: start.tensors.map(\.elements), stepSizes: etas)
+  }
+
+  // MARK: Where the curves end
+
+  /// Training steps whose losses are kept.
+  private static let marks = [
+    0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 250, 300, 350, 400,
+  ]
+
+  /// The first horizon at which a step size has no published point any more.
+  ///
+  /// The plots leave it open whether their curves end because training failed.
+  private var ends: Experiment {
+    var runs: [ExperimentRun] = []
+    func curves(
+      _ figure: String, _ run: (_ horizon: Int, _ eta: Double) -> ExperimentRun
+    ) -> [Experiment.Curve] {
+      trained("figure-\(figure)").compactMap { curve in
+        guard let horizon = Self.horizons.first(where: { $0 > curve.x.last ?? 0 }) else {
+          return nil
+        }
+        let run = run(horizon, curve.eta)
+        runs.append(run)
+        return Experiment.Curve(
+          label: "\(figure), \(curve.label), T = \(horizon)", x: Self.marks.map(Double.init),
+          runs: [run.id], values: { $0[0] })
+      }
+    }
+    let all = curves("2a", Self.mathEnd) + curves("2b", Self.unfoldedEnd)
+    return Experiment(
+      name: Self.endsName, title: "Training at the first T beyond the end of a published curve",
+      source: "paper A, figures 2a and 2b",
+      referenceCommand:
+        "python main_train_anlys.py --config configs/1_qp_training_train_anlys.yaml "
+        + "--optimizer LISTACPSSWOnly --input-dim 512 --output-dim 400 --train-batch-size 10 "
+        + "--optimizer-training-steps 85 --unroll-length 85 --loss-func last --init-lr 4e-5",
+      quantity: "F(X_T)", abscissa: "training step k", isLogarithmic: true,
+      closeness: .shape("the plots have no point there"),
+      notes: ["A curve ends before the first loss that is not finite."], runs: runs, curves: all)
+  }
+
+  private static func kept(_ losses: [Double]) -> [Double] {
+    marks.map { $0 < losses.count && losses[$0].isFinite ? losses[$0] : .nan }
+  }
+
+  private static func mathEnd(_ horizon: Int, _ eta: Double) -> ExperimentRun {
+    ExperimentRun(
+      id: id("CoordMathLSTM, head p and the script's extra heads", horizon, "\(eta)") + ", course",
+      seconds: secondsPerMathStep * Double(horizon * steps)
+    ) { progress in
+      kept(try losses(horizon: horizon, eta: eta, { _ in try math(false) }, progress))
+    }
+  }
+
+  private static func unfoldedEnd(_ horizon: Int, _ eta: Double) -> ExperimentRun {
+    // Failures are found within a dozen steps.
+    ExperimentRun(
+      id: id("LISTACPSSWOnly", horizon, "\(eta)") + ", course", seconds: 5e-2 * Double(horizon)
+    ) { progress in
+      let descent = try unfoldedDescent(horizon: horizon, etas: [eta])
+      var losses = descent.advance()
+      while losses.count <= steps, losses.last?.isFinite == true {
+        losses += descent.advance()
+        try progress(Double(losses.count) / Double(steps + 1))
+      }
+      return kept(losses)
     }
   }
 }

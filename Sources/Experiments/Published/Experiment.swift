@@ -94,6 +94,10 @@ public struct Experiment: Sendable {
   public var closeness: Closeness
   /// What must be known beside the curves.
   public var notes: [String]
+  /// What it lacks, in words; nil if it can be run.
+  public var needs: String?
+  /// What its command takes beside its name, with a blank before.
+  public var options: String
   /// What is computed.
   public var runs: [ExperimentRun]
   /// What is drawn.
@@ -103,7 +107,7 @@ public struct Experiment: Sendable {
   public init(
     name: String, title: String, source: String, referenceCommand: String, quantity: String,
     abscissa: String, isLogarithmic: Bool, closeness: Closeness, notes: [String],
-    runs: [ExperimentRun], curves: [Curve]
+    needs: String? = nil, options: String = "", runs: [ExperimentRun], curves: [Curve]
   ) {
     self.name = name
     self.title = title
@@ -114,6 +118,8 @@ public struct Experiment: Sendable {
     self.isLogarithmic = isLogarithmic
     self.closeness = closeness
     self.notes = notes
+    self.needs = needs
+    self.options = options
     self.runs = runs
     self.curves = curves
   }
@@ -283,7 +289,7 @@ public struct ExperimentRunner: Sendable {
   ) -> ExperimentResult {
     ExperimentResult(
       name: experiment.name, title: experiment.title, source: experiment.source,
-      command: "optcheck experiment \(experiment.name)",
+      command: "optcheck experiment \(experiment.name)\(experiment.options)",
       referenceCommand: experiment.referenceCommand, quantity: experiment.quantity,
       abscissa: experiment.abscissa, isLogarithmic: experiment.isLogarithmic,
       closeness: experiment.closeness, notes: experiment.notes, date: date,
