@@ -192,7 +192,7 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
   public var notes: [String]
   /// The day it was computed on, ISO 8601.
   public var date: String
-  /// Seconds that it took; parts that were kept count as nothing.
+  /// Seconds that its runs took, one after another, whenever they were done.
   public var seconds: Double
   /// On what and with what.
   public var machine: RunRecord
@@ -252,7 +252,6 @@ public struct ExperimentRunner: Sendable {
     _ experiments: [Experiment],
     progress: @escaping @Sendable (Double) throws -> Void = { _ in }
   ) throws -> [ExperimentResult] {
-    let start = ContinuousClock.now
     var unique: [String: ExperimentRun] = [:]
     for run in experiments.flatMap(\.runs) { unique[run.id] = run }
     // The longest first, so that no core waits long for the other; by name among equals.
@@ -260,7 +259,7 @@ public struct ExperimentRunner: Sendable {
     let total = max(1e-9, plan.reduce(0) { $0 + $1.seconds })
     let done = Mutex(0.0)
     let cache = cache
-    let outcomes = try Parallel.map(plan, threads: threads) { run -> [Double] in
+    let outcomes = try Parallel.map(plan, threads: threads) { run -> Kept in
       var share = 0.0
       func advance(to next: Double) throws {
         let all = done.withLock {
@@ -270,34 +269,45 @@ public struct ExperimentRunner: Sendable {
         share = next
         try progress(min(1, all))
       }
-      if let kept: [Double] = cache.value(for: run.id) {
+      if let kept: Kept = cache.value(for: run.id) {
         try advance(to: 1)
         return kept
       }
-      let outcome = try run.body { try advance(to: $0) }
+      let start = ContinuousClock.now
+      let values = try run.body { try advance(to: $0) }
+      let outcome = Kept(
+        values: values, seconds: (ContinuousClock.now - start) / .seconds(1))
       try cache.keep(outcome, for: run.id)
       try advance(to: 1)
       return outcome
     }
     let found = Dictionary(uniqueKeysWithValues: zip(plan.map(\.id), outcomes))
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    return experiments.map { result($0, found, seconds * $0.seconds / total) }
+    return experiments.map { result($0, found) }
+  }
+
+  /// A finished run.
+  private struct Kept: Codable {
+    var values: [Double]
+    var seconds: Double
   }
 
   private func result(
-    _ experiment: Experiment, _ outcomes: [String: [Double]], _ seconds: Double
+    _ experiment: Experiment, _ outcomes: [String: Kept]
   ) -> ExperimentResult {
-    ExperimentResult(
+    let ids = Set(experiment.runs.map(\.id)).sorted()
+    let seconds = ids.reduce(0) { $0 + (outcomes[$1]?.seconds ?? 0) }
+    return ExperimentResult(
       name: experiment.name, title: experiment.title, source: experiment.source,
       command: "optcheck experiment \(experiment.name)\(experiment.options)",
       referenceCommand: experiment.referenceCommand, quantity: experiment.quantity,
       abscissa: experiment.abscissa, isLogarithmic: experiment.isLogarithmic,
       closeness: experiment.closeness, notes: experiment.notes, date: date,
-      seconds: seconds.rounded(), machine: machine,
+      seconds: seconds.rounded(.up), machine: machine,
       curves: experiment.curves.map { curve in
         .init(
           label: curve.label, x: curve.x,
-          y: curve.values(curve.runs.map { outcomes[$0] ?? [] }), published: curve.published)
+          y: curve.values(curve.runs.map { outcomes[$0]?.values ?? [] }), published: curve.published
+        )
       })
   }
 }

@@ -165,8 +165,8 @@ struct ExperimentSection: ReportSection {
     let machine = experiment.machine
     let origin =
       isKept
-      ? "Computed on \(experiment.date) at commit \(machine.commit) on \(Markdown.literal(machine.processor)) in "
-        + "\(Int(experiment.seconds)) s."
+      ? "Computed on \(experiment.date) at commit \(machine.commit) on \(Markdown.literal(machine.processor))"
+        + (experiment.seconds > 0 ? " in \(Int(experiment.seconds)) s of one core." : ".")
       : "Computed for this report."
     return "<a id=\"\(experiment.name)\"></a>\n\n### \(Markdown.literal(experiment.title))\n\n"
       + "\(Markdown.literal(experiment.source)). Differences \(Self.measure(experiment.closeness)). \(origin)\n\n"
