@@ -39,7 +39,8 @@ import Testing
   }
 
   /// One curve of each family that takes no more than a few seconds, computed again.
-  @Test(arguments: ["e2000-T10", "rows-20", "inference"]) func aSmallPartIsComputedAgain(_ name: String) throws {
+  @Test(arguments: ["e2000-T10", "rows-20", "inference"])
+  func aSmallPartIsComputedAgain(_ name: String) throws {
     let result = try #require(try Self.all.first { $0.name == name })
     let recheck = Recheck([result], known: try Self.known, blasCore: BLAS.coreName)
     let item = try #require(recheck.items.min { $0.seconds < $1.seconds })

@@ -42,7 +42,7 @@ struct BaselineExperiments {
       + "eta = \(eta), \(steps) steps"
   }
 
-  /// F(W^0), F(W^1), ... up to F(W^400), or to the first that is not finite.
+  /// The loss at every training step from 0 to 400, or to the first that is not finite.
   private static func losses(
     horizon: Int, eta: Double, _ rule: (LeastSquares) throws -> any LearnedUpdateRule,
     _ progress: (Double) throws -> Void
