@@ -44,9 +44,7 @@ struct CoordMathDNNReplayer: CaseReplayer {
           "hyper", value: "without meta_steps or \(name)_lr", accepted: "both, as numbers")
       }
       let plan = MetaTraining(optimizer: optimizer, stepSize: rate, stepsPerEpoch: Int(steps))
-      var state = plan.initialState(rule.parameters)
-      var memory = MetaTraining.Memory(for: rule.parameters)
-      while !state.isFinished(plan) { plan.advance(&state, objective, memory: &memory) }
+      let state = plan.train(rule.parameters, objective)
       let rest = [Double](repeating: .nan, count: plan.stepCount - state.losses.count)
       arrays["meta_loss_\(name)"] = Tensor(shape: [plan.stepCount], elements: state.losses + rest)
       reference.record(state.parameters, as: "w_after_\(name)", into: &arrays)

@@ -32,6 +32,11 @@ struct RecheckCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Seed of the sample.", valueName: "n"))
   var seed: UInt64 = 1
 
+  @Option(
+    help: ArgumentHelp(
+      "Folder with real data; without it, what needs them is left out.", valueName: "dir"))
+  var data: String?
+
   @OptionGroup var common: CommonOptions
 
   private struct Answer: Encodable {
@@ -45,8 +50,14 @@ struct RecheckCommand: AsyncParsableCommand {
     let console = Console(common)
     guard count >= 1 else { throw UsageError("--count \(count); accepted: 1 and up") }
     guard seconds > 0 else { throw UsageError("--seconds \(seconds); accepted: above 0") }
+    let known = try ExperimentCommand.known(
+      data: data.map { URL(fileURLWithPath: $0, isDirectory: true) })
+    for experiment in known {
+      guard let needs = experiment.needs else { continue }
+      console.note("  \(experiment.name): left out, as it needs \(needs) (--data DIR)")
+    }
     let recheck = try Recheck(
-      file, known: try ExperimentCommand.known().filter { $0.needs == nil },
+      file, known: known.filter { $0.needs == nil },
       trained: try PackageFolder.locate().appendingPathComponent("Fixtures/Trained"),
       blasCore: BLAS.coreName)
     let chosen = all ? recheck.items : recheck.sample(count, seconds: seconds, seed: seed)

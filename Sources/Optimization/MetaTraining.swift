@@ -65,6 +65,27 @@ public struct MetaTraining: Sendable, Hashable {
     return evaluation
   }
 
+  /// Takes all training steps from `parameters`, or as many as stay finite.
+  public func train(_ parameters: Parameters, _ objective: any MetaObjective) -> TrainingState {
+    train(parameters, objective) { _ in }
+  }
+
+  /// Takes all training steps from `parameters`, or as many as stay finite.
+  ///
+  /// - Parameter afterStep: told the state after each; may throw to end the training.
+  public func train(
+    _ parameters: Parameters, _ objective: any MetaObjective,
+    afterStep: (TrainingState) throws -> Void
+  ) rethrows -> TrainingState {
+    var state = initialState(parameters)
+    var memory = Memory(for: parameters)
+    while !state.isFinished(self) {
+      advance(&state, objective, memory: &memory)
+      try afterStep(state)
+    }
+    return state
+  }
+
   /// Counts a training step whose gradient is absent: its loss is kept, no weight moves.
   public func skip(_ state: inout TrainingState, loss: Double) {
     precondition(!state.isFinished(self), "training is over")

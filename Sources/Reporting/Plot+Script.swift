@@ -10,18 +10,28 @@ extension Plot {
     let rows = (panels.count + columns - 1) / columns
     // Panels side by side have their legend below and can be narrower.
     let width = columns == 1 ? size.width : 620 * columns
+    let height = size.height * rows + (panels.count == 1 ? panels[0].roomBelow : 0)
     let head = """
-      set terminal svg size \(width),\(size.height * rows) dynamic enhanced rounded \
+      set terminal svg size \(width),\(height) dynamic enhanced rounded \
       font 'sans-serif,14' background rgb '\(ground)'
       set encoding utf8
 
       """
     let layout = panels.count == 1 ? "" : "set multiplot layout \(rows),\(columns)\n"
     let bodies = panels.enumerated().map {
-      $1.panel($0, legendBelow: columns > 1) + (panels.count == 1 ? "" : "reset\n")
+      $1.panel($0, legendBelow: columns > 1 || $1.hasManyLabels)
+        + (panels.count == 1 ? "" : "reset\n")
     }
     return head + layout + bodies.joined() + (panels.count == 1 ? "" : "unset multiplot\n")
   }
+
+  /// Whether a legend beside the chart would take its room.
+  private var hasManyLabels: Bool { labels.count > 9 }
+
+  /// Pixels for a legend of many labels, three in a row.
+  private var roomBelow: Int { hasManyLabels ? (labels.count + 2) / 3 * 22 : 0 }
+
+  private var labels: [String] { series.map(\.label).filter { !$0.isEmpty }.uniqued }
 
   private func panel(_ index: Int, legendBelow: Bool) -> String {
     let xRange = x.range ?? extent(of: series.flatMap(\.x), x.scale, padding: 0)
@@ -44,7 +54,7 @@ extension Plot {
       switch one.shape {
       case .line:
         data += rows(frame.thinned(one.x, one.y), block)
-        lines.append("\(block) with lines lc \(colour) lw 2 dt \(one.hue.dash)")
+        lines.append("\(block) with lines lc \(colour) lw \(one.lineWidth) dt \(one.hue.dash)")
       case .dashed:
         data += rows(frame.thinned(one.x, one.y), block)
         lines.append("\(block) with lines lc \(colour) lw 1.5 dt (5,4)")
@@ -59,11 +69,11 @@ extension Plot {
         if turns > 1 { beads.append("\(block) with points lc \(colour) pt 7 ps 0.35") }
         let every = turns > 1 ? " every \(turns)::\(turn % turns)" : ""
         // A filled ground under each hollow mark keeps it apart from the line that it lies on.
-        if let ground = one.hue.groundType {
+        if one.lap == 0, let ground = one.hue.groundType {
           marks.append("\(block)\(every) with points lc rgb '\(Plot.ground)' pt \(ground) ps 0.75")
         }
         marks.append(
-          "\(block)\(every) with points lc \(colour) lw 1.5 pt \(one.hue.pointType) ps 0.75")
+          "\(block)\(every) with points lc \(colour) lw 1.5 pt \(one.pointType) ps 0.75")
       case .band(let upper):
         // A closed outline, since the two edges are thinned each for itself.
         let outline =
@@ -84,7 +94,10 @@ extension Plot {
 
   private func settings(_ frame: PlotFrame, legendBelow: Bool) -> String {
     let small = subtitle.isEmpty ? "" : "{/*0.85 \(subtitle)}"
-    let heading = [title.isEmpty ? "" : "{/:Bold \(title)}", small].filter { !$0.isEmpty }
+    // Headings stand over the chart, which a legend beside it makes narrower.
+    let heading =
+      Plot.wrapped(title, to: legendBelow ? 80 : 50).map { "{/:Bold \($0)}" }
+      + (small.isEmpty ? [] : [small])
     var lines = [
       "set title \(heading.isEmpty ? "''" : quoted(heading)) offset 0,0.3 tc rgb '#222222'",
       "set border 3 lc rgb '#555555' lw 1",
@@ -115,11 +128,7 @@ extension Plot {
 
   /// One legend line per label, in order of appearance, with a sample of all that carries the label.
   private var legend: [String] {
-    var seen: [String] = []
-    for one in series where !one.label.isEmpty && !seen.contains(one.label) {
-      seen.append(one.label)
-    }
-    let entries = seen.map { label in
+    let entries = labels.map { label in
       let same = series.filter { $0.label == label }
       let colour = same.first?.hue.colour ?? Hue.black.colour
       let line = same.first { $0.shape == .line } ?? same.first { $0.shape == .dashed }
@@ -128,8 +137,8 @@ extension Plot {
       if line != nil || mark != nil {
         let solid = line?.shape == .line
         sample = "lc rgb '\(colour)'"
-        if let line { sample += " lw \(solid ? 2 : 1.5) dt \(solid ? line.hue.dash : "(5,4)")" }
-        if let mark { sample += " pt \(mark.hue.pointType) ps 0.75" }
+        if let line { sample += " lw \(line.lineWidth) dt \(solid ? line.hue.dash : "(5,4)")" }
+        if let mark { sample += " pt \(mark.pointType) ps 0.75" }
       }
       let style =
         line != nil && mark != nil
@@ -140,6 +149,19 @@ extension Plot {
       "NaN with lines lc rgb '#555555' lw 1.2 dt \(levelDash($0)) title \(quoted([$1.label]))"
     }
     return entries + horizontals
+  }
+
+  /// `text` in lines of at most `width` characters where blanks allow it.
+  static func wrapped(_ text: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
   }
 
   private func levelDash(_ index: Int) -> String {

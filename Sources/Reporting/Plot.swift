@@ -104,8 +104,11 @@ public struct Plot: Sendable, Hashable {
     /// The hue of the curve at `index`, in order and over again after the seven that are not grey.
     public static func cycled(_ index: Int) -> Hue {
       precondition(index >= 0, "curve \(index)")
-      return Hue.allCases[index % (Hue.allCases.count - 1)]
+      return Hue.allCases[index % lapCount]
     }
+
+    /// Hues that curves go through, all but grey.
+    static var lapCount: Int { allCases.count - 1 }
 
     var colour: String {
       ["#0072b2", "#d55e00", "#009e73", "#b0578d", "#c98a00", "#3a9bd9", "#222222", "#777777"][
@@ -149,6 +152,8 @@ public struct Plot: Sendable, Hashable {
     ///
     /// What is not finite leaves a gap.
     public var y: [Double]
+    /// How often all hues had been used before; from the second time on lines are thinner and marks full.
+    public var lap = 0
 
     /// A line through the points (x, y).
     public static func line(_ label: String, _ hue: Hue, x: [Double], y: [Double]) -> Series {
@@ -171,6 +176,22 @@ public struct Plot: Sendable, Hashable {
     ) -> Series {
       precondition(high.count == low.count, "\(low.count) low values, \(high.count) high ones")
       return Series(label: label, hue: hue, shape: .band(upper: high), x: x, y: low)
+    }
+
+    /// The curve at `index` of many, whose hue is ``Hue/cycled(_:)``.
+    public func onLap(of index: Int) -> Series {
+      var copy = self
+      copy.lap = index / Hue.lapCount
+      return copy
+    }
+
+    var pointType: Int { lap > 0 ? hue.groundType ?? hue.pointType : hue.pointType }
+
+    var lineWidth: Double {
+      switch shape {
+      case .line: lap > 0 ? 1.2 : 2
+      default: 1.5
+      }
     }
 
     private init(label: String, hue: Hue, shape: Shape, x: [Double], y: [Double]) {

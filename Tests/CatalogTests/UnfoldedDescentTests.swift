@@ -21,11 +21,7 @@ import Testing
     let rule = try LISTACPSSWOnly(layers: Self.horizon, parameters: weights)
     let objective = try rule.metaObjective(
       on: problem, from: start, horizon: Self.horizon, loss: .last)
-    let plan = MetaTraining(stepSize: eta, stepsPerEpoch: Self.steps)
-    var state = plan.initialState(weights)
-    var memory = MetaTraining.Memory(for: weights)
-    while !state.isFinished(plan) { plan.advance(&state, objective, memory: &memory) }
-    return state
+    return MetaTraining(stepSize: eta, stepsPerEpoch: Self.steps).train(weights, objective)
   }
 
   private func together(_ etas: [Double]) throws -> (losses: [[Double]], descent: UnfoldedDescent) {

@@ -72,11 +72,8 @@ public struct TrainingCell: Sendable, Hashable, Codable {
   private static func losses(
     of objective: any MetaObjective, from parameters: Parameters
   ) -> [Double] {
-    let plan = MetaTraining(optimizer: .adam(), stepSize: 1e-3, stepsPerEpoch: steps)
-    var state = plan.initialState(parameters)
-    var memory = MetaTraining.Memory(for: parameters)
-    while !state.isFinished(plan) { plan.advance(&state, objective, memory: &memory) }
-    return state.losses
+    MetaTraining(optimizer: .adam(), stepSize: 1e-3, stepsPerEpoch: steps)
+      .train(parameters, objective).losses
   }
 }
 

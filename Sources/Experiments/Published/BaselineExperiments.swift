@@ -51,14 +51,10 @@ struct BaselineExperiments {
     let rule = try rule(problem)
     let objective = try rule.metaObjective(
       on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
-    let plan = MetaTraining(optimizer: .sgd, stepSize: eta, stepsPerEpoch: steps + 1)
-    var state = plan.initialState(rule.parameters)
-    var memory = MetaTraining.Memory(for: rule.parameters)
-    while !state.isFinished(plan) {
-      plan.advance(&state, objective, memory: &memory)
-      try progress(Double(state.losses.count) / Double(steps + 1))
-    }
-    return state.losses
+    return try MetaTraining(stepSize: eta, stepsPerEpoch: steps + 1)
+      .train(rule.parameters, objective) {
+        try progress(Double($0.losses.count) / Double(steps + 1))
+      }.losses
   }
 
   private func experiment(

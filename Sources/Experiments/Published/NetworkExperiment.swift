@@ -84,13 +84,10 @@ struct NetworkExperiment {
       let rule = try Self.rule()
       let objective = try rule.metaObjective(
         on: Self.given(network), from: Self.start(), horizon: Self.horizon, loss: .last)
-      let plan = MetaTraining(stepSize: eta, stepsPerEpoch: Self.learned)
-      var state = plan.initialState(rule.parameters)
-      var memory = MetaTraining.Memory(for: rule.parameters)
-      while !state.isFinished(plan) {
-        plan.advance(&state, objective, memory: &memory)
-        try progress(Double(state.losses.count) / Double(Self.learned))
-      }
+      let state = try MetaTraining(stepSize: eta, stepsPerEpoch: Self.learned)
+        .train(rule.parameters, objective) {
+          try progress(Double($0.losses.count) / Double(Self.learned))
+        }
       return Array(objective.unroll(state.parameters).totals.prefix(Self.horizon))
     }
   }

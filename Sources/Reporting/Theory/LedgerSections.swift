@@ -195,13 +195,23 @@ struct ExperimentSection: ReportSection {
     }
   }
 
+  /// Where curves run away, what lies below a million times their starts; nil where none does.
+  private static func window(_ experiment: ExperimentResult) -> ClosedRange<Double>? {
+    let drawable = experiment.curves.flatMap(\.y).filter { $0.isFinite && $0 > 0 }
+    let start = experiment.curves.compactMap(\.y.first).filter(\.isFinite).max() ?? 0
+    guard experiment.isLogarithmic, let low = drawable.min(), let high = drawable.max(), start > 0,
+      high > 1e6 * start
+    else { return nil }
+    return low / 2...1e6 * start
+  }
+
   static func plot(_ experiment: ExperimentResult) -> Plot {
     var series: [Plot.Series] = []
     for (i, curve) in experiment.curves.enumerated() {
       let label = Plot.literal(curve.label.replacing("eta", with: "η"))
-      series.append(.line(label, .cycled(i), x: curve.x, y: curve.y))
+      series.append(.line(label, .cycled(i), x: curve.x, y: curve.y).onLap(of: i))
       if let published = curve.published {
-        series.append(.points(label, .cycled(i), x: curve.x, y: published))
+        series.append(.points(label, .cycled(i), x: curve.x, y: published).onLap(of: i))
       }
     }
     return Plot(
@@ -209,7 +219,8 @@ struct ExperimentSection: ReportSection {
       x: Plot.Axis(experiment.abscissa, unit: "1"),
       y: Plot.Axis(
         Plot.literal(experiment.quantity), unit: "1",
-        scale: experiment.isLogarithmic ? .logarithmic : .linear), series: series)
+        scale: experiment.isLogarithmic ? .logarithmic : .linear,
+        range: window(experiment)), series: series)
   }
 }
 
