@@ -51,6 +51,6 @@ plot $p0s2 with filledcurves closed fc rgb '#0072b2' fs transparent solid 0.22 n
   $p0s3 with lines lc rgb '#777777' lw 1.5 dt (5,4) notitle, \
   $p0s0 with points lc rgb '#fcfcfa' pt 7 ps 0.75 notitle, \
   $p0s0 with points lc rgb '#0072b2' lw 1.5 pt 6 ps 0.75 notitle, \
-  NaN with linespoints lc rgb '#0072b2' lw 2.0 dt solid pt 6 ps 0.75 title 'eta = 1e-3', \
+  NaN with linespoints lc rgb '#0072b2' lw 2 dt solid pt 6 ps 0.75 title 'eta = 1e-3', \
   NaN with lines lc rgb '#777777' lw 1.5 dt (5,4) title 'baseline', \
   NaN with lines lc rgb '#555555' lw 1.2 dt (2,3) title 'GD, P = 1.5'

@@ -6,7 +6,10 @@ import Storage
 /// The real data of the published experiments, with the published preprocessing.
 public enum RealData {
   /// What there is.
-  public static let names = ["image-patches", "ionosphere", "spambase"]
+  public static let names = [patches, "ionosphere", "spambase"]
+
+  /// What paper B's rule is tested on as a LASSO that is no random one.
+  public static let patches = "image-patches"
 
   /// What the network is trained on.
   public static let mnist = "mnist"
@@ -15,17 +18,28 @@ public enum RealData {
   ///
   /// - Throws: ``DatasetError`` naming what is missing.
   public static func expect(_ names: [String], in folder: URL) throws {
-    for choice in names.flatMap(files)
-    where !choice.contains(where: { isThere(folder.appendingPathComponent($0)) }) {
+    if let choice = missing(names, in: folder) {
       throw DatasetError.unreadable(
         path: folder.path, reason: "no \(choice.joined(separator: " or ")) there")
+    }
+  }
+
+  /// Whether `folder` holds the files of what is called `name`.
+  public static func has(_ name: String, in folder: URL) -> Bool {
+    missing([name], in: folder) == nil
+  }
+
+  /// The names of a file of `names` that is not there under any of them; nil if all are.
+  private static func missing(_ names: [String], in folder: URL) -> [String]? {
+    names.flatMap(files).first {
+      !$0.contains { isThere(folder.appendingPathComponent($0)) }
     }
   }
 
   /// The files of what is called `name`, each under any of its names.
   private static func files(_ name: String) -> [[String]] {
     switch name {
-    case "image-patches": [[imagePatchesFile]]
+    case patches: [[imagePatchesFile]]
     case mnist: ["images-idx3", "labels-idx1"].map(mnistNames)
     default: [["\(name).data"]]
     }
@@ -49,7 +63,7 @@ public enum RealData {
     _ name: String, from folder: URL
   ) throws -> any CertifiableProblem {
     switch name {
-    case "image-patches": return try imagePatches(from: folder)
+    case patches: return try imagePatches(from: folder)
     case "ionosphere": return try ionosphere(from: folder)
     case "spambase": return try spambase(from: folder)
     default:
@@ -125,7 +139,7 @@ public enum RealData {
     }
     let (a, b) = (try array("A"), try array("b"))
     return try Lasso(
-      name: "image-patches", map: .shared(a.matrix, copies: b.shape[0]),
+      name: patches, map: .shared(a.matrix, copies: b.shape[0]),
       target: Vector(b.elements), weight: 0.5)
   }
 

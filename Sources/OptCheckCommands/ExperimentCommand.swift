@@ -48,7 +48,8 @@ struct ExperimentCommand: AsyncParsableCommand {
   func run() async throws {
     let console = Console(common)
     guard threads >= 1 else { throw UsageError("--threads \(threads); accepted: 1 and up") }
-    let known = try Self.known(data: data.map { URL(fileURLWithPath: $0, isDirectory: true) })
+    let folder = data.map { URL(fileURLWithPath: $0, isDirectory: true) }
+    let known = try Self.known(data: folder)
     if list { return Self.show(known, console) }
     let chosen = known.filter { experiment in
       names.contains { Selection([$0]).matches(experiment.name) }
@@ -61,7 +62,9 @@ struct ExperimentCommand: AsyncParsableCommand {
     guard !chosen.isEmpty else { throw UsageError("name an experiment, or ask for --list") }
     for experiment in chosen {
       guard let needs = experiment.needs else { continue }
-      throw UsageError("'\(experiment.name)' needs \(needs): name their folder with --data DIR")
+      if let folder { try RealData.expect([needs], in: folder) }
+      throw UsageError(
+        "'\(experiment.name)' needs the data \(needs): name their folder with --data DIR")
     }
     try history.recorded("experiment", threads: threads, console) { record in
       try run(chosen, console, into: &record)
@@ -102,13 +105,21 @@ struct ExperimentCommand: AsyncParsableCommand {
     } catch is CancellationError { throw Finding(status: .interrupted) }
   }
 
-  /// Every experiment, with what the package holds for it, and what `data` does.
+  /// Every experiment, with what the package holds for it, and what is there of real data in `data`.
   static func known(data: URL? = nil) throws -> [Experiment] {
     let fixtures = try PackageFolder.locate().appendingPathComponent("Fixtures")
+    if let data, !FileManager.default.fileExists(atPath: data.path) {
+      throw DatasetError.unreadable(path: data.path, reason: "no such folder")
+    }
+    func real<Problem>(_ name: String, _ read: (URL) throws -> Problem) throws -> Problem? {
+      guard let data, RealData.has(name, in: data) else { return nil }
+      return try read(data)
+    }
     return allExperiments(
       try .load(from: fixtures.appendingPathComponent("Published")),
       trained: fixtures.appendingPathComponent("Trained"),
-      network: try data.map { try RealData.mnist(from: $0, count: 200) })
+      network: try real(RealData.mnist) { try RealData.mnist(from: $0, count: 200) },
+      patches: try real(RealData.patches) { try RealData.imagePatches(from: $0) })
   }
 
   /// The cache in `folder`, the user's own if that is nil.

@@ -9,9 +9,11 @@ final class Interruption: Sendable {
 
   /// Starts listening.
   init() {
+    // A queue of its own has a thread at once, where the shared ones wait while all cores compute.
+    let queue = DispatchQueue(label: "interruption")
     sources = [SIGINT, SIGTERM].map { number in
       signal(number, SIG_IGN)
-      return DispatchSource.makeSignalSource(signal: number, queue: .global())
+      return DispatchSource.makeSignalSource(signal: number, queue: queue)
     }
     for source in sources {
       source.setEventHandler { [weak self] in

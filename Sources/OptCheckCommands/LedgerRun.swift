@@ -38,7 +38,7 @@ struct LedgerRun {
     self.console = console
     command = "optcheck report --all" + given
     learned = try LearnedReportRun(
-      selection: Selection(["lasso", "image-patches", "ionosphere", "spambase"]), data: data,
+      selection: Selection(LearnedReportRun.comparisons), data: data,
       command: "optcheck report learned-optimizers" + given, isQuick: false
     ) { _ in }
     learned.instances = 128

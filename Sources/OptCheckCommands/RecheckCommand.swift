@@ -50,16 +50,16 @@ struct RecheckCommand: AsyncParsableCommand {
     let console = Console(common)
     guard count >= 1 else { throw UsageError("--count \(count); accepted: 1 and up") }
     guard seconds > 0 else { throw UsageError("--seconds \(seconds); accepted: above 0") }
-    let known = try ExperimentCommand.known(
-      data: data.map { URL(fileURLWithPath: $0, isDirectory: true) })
-    for experiment in known {
-      guard let needs = experiment.needs else { continue }
-      console.note("  \(experiment.name): left out, as it needs \(needs) (--data DIR)")
-    }
     let recheck = try Recheck(
-      file, known: known.filter { $0.needs == nil },
+      file,
+      known: try ExperimentCommand.known(
+        data: data.map { URL(fileURLWithPath: $0, isDirectory: true) }),
       trained: try PackageFolder.locate().appendingPathComponent("Fixtures/Trained"),
       blasCore: BLAS.coreName)
+    for experiment in recheck.withoutData {
+      console.note(
+        "  \(experiment.name): left out, as it needs \(experiment.needs ?? "data") (--data DIR)")
+    }
     let chosen = all ? recheck.items : recheck.sample(count, seconds: seconds, seed: seed)
     guard !chosen.isEmpty else {
       throw UsageError(

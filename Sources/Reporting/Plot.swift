@@ -185,12 +185,14 @@ public struct Plot: Sendable, Hashable {
       return copy
     }
 
-    var pointType: Int { lap > 0 ? hue.groundType ?? hue.pointType : hue.pointType }
+    /// The hue's mark; from the second lap on it is full, and a star for a cross.
+    var pointType: Int { lap > 0 ? hue.groundType ?? 3 : hue.pointType }
 
-    var lineWidth: Double {
+    /// In the words of the script.
+    var lineWidth: String {
       switch shape {
-      case .line: lap > 0 ? 1.2 : 2
-      default: 1.5
+      case .line: lap > 0 ? "1.2" : "2"
+      default: "1.5"
       }
     }
 

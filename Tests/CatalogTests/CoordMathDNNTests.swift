@@ -24,6 +24,21 @@ import Testing
       architecture: architecture, parameters: weights, stepRule: .reference, backward: backward)
   }
 
+  /// Weights that are drawn after other numbers continue their stream.
+  @Test func weightsAfterOtherDraws() throws {
+    let architecture = CoordMathDNN.Architecture(widths: [2, 20])
+    func weights(after normals: Int) throws -> Parameters {
+      try CoordMathDNN.initialParameters(
+        architecture, .orthogonal(.inOut), scale: 3, seed: 895, after: normals)
+    }
+    var stream = ReferenceStream(seed: 895)
+    _ = stream.normal(count: 48)
+    _ = stream.kaimingUniform(rows: 2, columns: 2)
+    let factor = stream.orthogonal(rows: 2, columns: 2)
+    #expect(try weights(after: 48).tensors[0].elements == factor.elements.map { 3 * $0 })
+    #expect(try weights(after: 48) != weights(after: 0))
+  }
+
   @Test("with a zero last layer it is gradient descent, bit for bit", arguments: 1...8)
   func alignment(seed: UInt64) throws {
     let problem = try Self.problem(seed)

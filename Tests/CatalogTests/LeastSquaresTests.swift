@@ -16,6 +16,19 @@ import Testing
     }
   }
 
+  /// Matrices drawn first come from the stream that the seed before gives them, points from their own.
+  @Test func matricesFirst() throws {
+    func problem(_ seed: UInt64, first: Bool) throws -> LeastSquares {
+      try LeastSquares.authors(
+        seed: seed, instances: 3, rows: 4, columns: 6, matricesFirst: first)
+    }
+    let first = try problem(895, first: true)
+    #expect(try first.matrix == problem(894, first: false).matrix)
+    #expect(try first.generatingPoint == problem(895, first: false).generatingPoint)
+    #expect(try first.matrix != problem(895, first: false).matrix)
+    #expect(first.name != (try problem(895, first: false).name))
+  }
+
   @Test("over-relaxed gradient descent as tabulated")
   func constantSteps() throws {
     let values = try PublishedValues.load(from: Fixtures.published)

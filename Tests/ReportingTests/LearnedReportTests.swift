@@ -3,6 +3,8 @@ import OptCheck
 import TestSupport
 import Testing
 
+@testable import Experiments
+
 @Suite struct GapStudies {
   /// Where x = 0 is optimal with F* = 0 there is nothing to divide by.
   @Test func aMinimumOfZero() {
@@ -68,5 +70,18 @@ import Testing
     #expect(names == ["coordmathlstm-pa-lasso", "coordmathlstm-pba12-lasso-small"])
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     #expect(files.contains("rnnprop-lasso-small.safetensors"))
+  }
+
+  /// The record says of which class a rule is; one that is not there is an error.
+  @Test func theRecordNamesTheClass() throws {
+    let folder = Fixtures.trained
+    func rule(_ name: String) throws -> any LearnedUpdateRule {
+      try TrainedRule.learned(name, in: folder, stepRule: .reference)
+    }
+    #expect(try rule("coordblackboxlstm-lasso-small") is CoordBlackboxLSTM)
+    #expect(try rule("rnnprop-lasso-small") is RNNprop)
+    #expect((try rule("coordmathlstm-pa-lasso") as? CoordMathLSTM)?.stepRule == .reference)
+    #expect(!TrainedRule.isThere("nosuch", in: folder))
+    #expect(throws: (any Error).self) { try rule("nosuch") }
   }
 }

@@ -107,6 +107,20 @@ import Testing
     #expect(verdict("E5t", [Self.experiment("transfer", [("Adam", [1])])]) == nil)
   }
 
+  @Test func bothPartsMatterOnlyIfThePairIsAheadOfEach() {
+    func run(_ pa: Double, _ p: Double, _ a: Double, _ name: String = "ablation-128")
+      -> [ExperimentResult]
+    {
+      [Self.experiment(name, [("PBA", [1, 0]), ("PA", [1, pa]), ("P", [1, p]), ("A", [1, a])])]
+    }
+    for name in ["ablation", "ablation-128", "ablation-patches"] {
+      #expect(verdict("E5a", run(0.1, 0.2, 0.3, name)) == .holds)
+      #expect(verdict("E5a", run(0.1, 0.05, 0.3, name)) == .violated)
+      #expect(verdict("E5a", run(0.1, 0.2, 0.05, name)) == .violated)
+    }
+    #expect(verdict("E5a", [Self.experiment("ablation", [("PA", [1, 0.1])])]) == nil)
+  }
+
   @Test func aBaselineMustBeSlowAndFailWhereItsCurveEnds() {
     func run(_ slow: Double, ends: [[Double]]?) -> [ExperimentResult] {
       let figure = Self.experiment(

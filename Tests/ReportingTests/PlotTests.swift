@@ -3,6 +3,8 @@ import OptCheck
 import TestSupport
 import Testing
 
+@testable import Reporting
+
 private let k = [0.0, 100, 200, 300, 400]
 
 private let ratio = Plot(
@@ -46,6 +48,45 @@ private let gap = Plot(
       .compactMap { $0.components(separatedBy: " title '").first }
     #expect(Set(styles).count == 6)
     #expect(Plot.Hue.cycled(7) == .blue)
+  }
+
+  /// Of twice as many curves as there are hues, no two look alike, and neither do their marks.
+  @Test func aSecondLapIsTold() {
+    func styles(_ series: (Int) -> Plot.Series) -> Set<String> {
+      let plot = Plot(
+        title: "", x: .init("x", unit: "1"), y: .init("y", unit: "1"),
+        series: (0..<14).map { series($0).onLap(of: $0) })
+      return Set(
+        plot.script.split(separator: "\n").filter { $0.contains("NaN with ") }
+          .compactMap { $0.components(separatedBy: " title '").first })
+    }
+    #expect(styles { .line("\($0)", .cycled($0), x: k, y: k) }.count == 14)
+    #expect(styles { .points("\($0)", .cycled($0), x: k, y: k) }.count == 14)
+  }
+
+  /// More labels than stand beside a chart stand below it, in a picture that is as much taller.
+  @Test func manyLabelsStandBelow() throws {
+    func plot(_ count: Int) -> Plot {
+      Plot(
+        title: "", x: .init("x", unit: "1"), y: .init("y", unit: "1"),
+        series: (0..<count).map { .line("curve \($0)", .cycled($0), x: k, y: k) })
+    }
+    func height(_ plot: Plot) throws -> Int {
+      try #require(plot.script.firstMatch(of: /size \d+,(\d+)/).flatMap { Int($0.output.1) })
+    }
+    #expect(!plot(9).script.contains("below") && plot(10).script.contains("below"))
+    #expect(try height(plot(10)) > height(plot(9)))
+    #expect(try height(plot(13)) > height(plot(12)))
+  }
+
+  @Test func titlesWrapBetweenWords() {
+    let title = "Training at the first T beyond the end of a published curve, for every step size"
+    let lines = Plot.wrapped(title, to: 50)
+    #expect(lines.count == 2 && lines.allSatisfy { $0.count <= 50 })
+    #expect(lines.joined(separator: " ") == title)
+    let word = String(repeating: "x", count: 60)
+    #expect(Plot.wrapped("a \(word) b", to: 50) == ["a", word, "b"])
+    #expect(Plot.wrapped("", to: 50).isEmpty)
   }
 
   /// A smooth curve of 5000 points needs few of them, and none that is dropped is missed by a sixth of a pixel.

@@ -12,13 +12,17 @@ extension LeastSquares {
   ///   - instances: N.
   ///   - rows: b, at most `columns`, or the theorem's full row rank cannot be had.
   ///   - columns: d.
+  ///   - matricesFirst: whether the matrices come from stream `seed`, as with the option
+  ///     `--identical-dict`, which draws them before everything else.
   /// - Throws: ``ProblemError`` for a size out of range.
   public static func authors(
-    seed: UInt64, instances: Int, rows: Int, columns: Int, gradientForm: GradientForm = .gram
+    seed: UInt64, instances: Int, rows: Int, columns: Int, matricesFirst: Bool = false,
+    gradientForm: GradientForm = .gram
   ) throws -> LeastSquares {
-    let name = "authors-\(seed)-d\(columns)-b\(rows)-N\(instances)"
+    let order = matricesFirst ? "-matrices-first" : ""
+    let name = "authors-\(seed)-d\(columns)-b\(rows)-N\(instances)\(order)"
     try checkSizes(name, instances, rows, columns)
-    var matrixStream = ReferenceStream(seed: seed + 1)
+    var matrixStream = ReferenceStream(seed: matricesFirst ? seed : seed + 1)
     let draws = matrixStream.normal(count: instances * rows * columns)
     let matrices = (0..<instances).map { i in
       let start = i * rows * columns

@@ -38,15 +38,18 @@ extension CoordMathDNN {
   ///   - scale: e, at least 1.
   ///   - seed: of our generator for the `qr` variants, of PyTorch's stream for `orthogonal`
   ///     (118 in every published run).
+  ///   - normals: what PyTorch's stream had yielded before, as with `--identical-dict`.
   /// - Throws: ``RuleError`` for a scale below 1, or not finite.
   public static func initialParameters(
-    _ architecture: Architecture, _ initialization: Initialization, scale: Double, seed: UInt64
+    _ architecture: Architecture, _ initialization: Initialization, scale: Double, seed: UInt64,
+    after normals: Int = 0
   ) throws -> Parameters {
     guard scale >= 1, scale.isFinite else {
       throw RuleError.unsupported(setting: "e", value: "\(scale)", accepted: "numbers >= 1")
     }
     var own = SplitMix64(seed: seed)
     var authors = ReferenceStream(seed: seed)
+    if normals > 0 { _ = authors.normal(count: normals) }
     var entries: [(name: String, tensor: Tensor)] = []
     let layers = zip(architecture.weightNames, architecture.weightShapes)
     for (name, shape) in layers.dropLast() {

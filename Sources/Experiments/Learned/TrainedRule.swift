@@ -138,6 +138,54 @@ public struct TrainedRule: Sendable {
       stateSeed: record.seed)
   }
 
+  /// What determines the rule called `name` in `folder`, its weights included, in words.
+  static func words(_ name: String, in folder: URL) -> String {
+    let weights = folder.appendingPathComponent(name).appendingPathExtension("safetensors")
+    return "\(name), weights \(ResultCache.hash((try? Data(contentsOf: weights)) ?? Data()))"
+  }
+
+  /// Whether `folder` holds weights called `name`.
+  static func isThere(_ name: String, in folder: URL) -> Bool {
+    let file = folder.appendingPathComponent(name).appendingPathExtension("safetensors")
+    return FileManager.default.fileExists(atPath: file.path)
+  }
+
+  /// The rule called `name` in `folder`, of whichever class its record says.
+  ///
+  /// - Parameter stepRule: of scheme (18); the other classes move by what their networks say.
+  /// - Throws: as ``init(named:in:)``.
+  static func learned(
+    _ name: String, in folder: URL, stepRule: StepRule
+  ) throws -> any LearnedUpdateRule {
+    let weights = CandidateCatalog.Weights(checkpoint: name, folder: folder)
+    let file = folder.appendingPathComponent(name).appendingPathExtension("json")
+    switch try JSONFile.read(Record.self, from: file).variant {
+    case "CoordBlackboxLSTM": return try blackbox(weights.parameters())
+    case "RNNprop": return try rnnprop(weights.parameters())
+    default:
+      var rule = try TrainedRule(named: name, in: folder).rule
+      rule.stepRule = stepRule
+      return rule
+    }
+  }
+
+  /// L2O-DM with `weights`, or at its first ones.
+  static func blackbox(_ weights: Parameters?) throws -> CoordBlackboxLSTM {
+    let isReference = weights?["lstm.weight_ih_l0"]?.shape.last == 2
+    let features = isReference ? CoordBlackboxLSTM.Features.reference : .paper
+    return try CoordBlackboxLSTM(
+      hidden: weights?["linear.weight"]?.shape.last ?? 20, features: features,
+      parameters: weights ?? CoordBlackboxLSTM.initialParameters(features: features, seed: 1),
+      initialState: .zeros)
+  }
+
+  /// RNNprop with `weights`, or at its first ones.
+  static func rnnprop(_ weights: Parameters?) throws -> RNNprop {
+    try RNNprop(
+      hidden: weights?["linear_out.weight"]?.shape.last ?? 20,
+      parameters: weights ?? RNNprop.initialParameters(seed: 1), initialState: .zeros)
+  }
+
   /// The trained rules of scheme (18) in `folder`, in order of their names; others lie there too.
   ///
   /// - Throws: as ``init(named:in:)``.

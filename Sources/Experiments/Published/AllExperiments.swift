@@ -6,13 +6,16 @@ public import Foundation
 /// - Parameters:
 ///   - trained: the folder with trained rules, `Fixtures/Trained`.
 ///   - network: the network on 200 images, for the experiment that needs it.
+///   - patches: image patches, for the experiment that needs them.
 public func allExperiments(
-  _ published: PublishedCurves, trained: URL, network: MnistCNN? = nil
+  _ published: PublishedCurves, trained: URL, network: MnistCNN? = nil, patches: Lasso? = nil
 ) -> [Experiment] {
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
-    + RecurrentExperiments().all
+    + AblationExperiment(trained: trained, patches: patches).all
     + [
+      LargeBatchExperiment(published: published).experiment,
+      BiasExperiment(trained: trained).experiment,
       InferenceExperiment(published: published).experiment, ConsistencyExperiment().experiment,
       TransferExperiment(trained: trained).experiment,
       LongHorizonExperiment(trained: trained).experiment,

@@ -85,7 +85,7 @@ struct BaselineExperiments {
     ) { _ in try math(isFair) }
   }
 
-  private static let secondsPerMathStep = 6.4e-3
+  private static let secondsPerMathStep = 1.1e-2
 
   private static func math(_ isFair: Bool) throws -> CoordMathLSTM {
     let heads: [RecurrentParts.Part: RecurrentParts.Head] = [.p: .init(.twiceSigmoid, scale: 1)]

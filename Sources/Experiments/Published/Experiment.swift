@@ -94,7 +94,7 @@ public struct Experiment: Sendable {
   public var closeness: Closeness
   /// What must be known beside the curves.
   public var notes: [String]
-  /// What it lacks, in words; nil if it can be run.
+  /// The real data that it lacks, by their name; nil if it can be run.
   public var needs: String?
   /// What its command takes beside its name, with a blank before.
   public var options: String

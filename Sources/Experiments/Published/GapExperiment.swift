@@ -116,28 +116,41 @@ extension GapExperiment.Entry {
   }
 
   /// Adam with the step and the decays that paper B gives it on synthetic problems.
-  static let adam = Self(label: "Adam", id: "Adam 1e-2, 0.1, 0.1") {
-    Adam(stepRule: .constant(1e-2), beta1: 0.1, beta2: 0.1)
+  static let adam = adam(1e-2, 0.1, 0.1)
+
+  /// Adam with a step and its decays.
+  static func adam(_ step: Double, _ beta1: Double, _ beta2: Double) -> Self {
+    Self(label: "Adam", id: "Adam \(words(step, beta1, beta2))") {
+      Adam(stepRule: .constant(step), beta1: beta1, beta2: beta2)
+    }
   }
 
-  /// AdamHD with paper B's settings; every instance moves its own step.
-  static let adamHD = Self(label: "AdamHD", id: "AdamHD 0.1, 0.001, 0.1, kappa 1e-7") {
-    Adam(
-      stepRule: .constant(0.1), beta1: 0.001, beta2: 0.1,
-      hyperDescent: Adam.HyperDescent(rate: 1e-7))
+  /// AdamHD with paper B's settings on synthetic problems; every instance moves its own step.
+  static let adamHD = adamHD(0.1, 0.001, 0.1, kappa: 1e-7)
+
+  /// AdamHD with its first step, its decays, and the rate κ at which the step moves.
+  static func adamHD(
+    _ step: Double, _ beta1: Double, _ beta2: Double, kappa: Double
+  ) -> Self {
+    Self(
+      label: "AdamHD", id: "AdamHD \(words(step, beta1, beta2)), kappa \(Number.short(kappa))"
+    ) {
+      Adam(
+        stepRule: .constant(step), beta1: beta1, beta2: beta2,
+        hyperDescent: Adam.HyperDescent(rate: kappa))
+    }
+  }
+
+  private static func words(_ numbers: Double...) -> String {
+    numbers.map { Number.short($0) }.joined(separator: ", ")
   }
 
   /// The rule whose weights lie under `name` in `folder`, stepping as ``ista(_:on:)``.
   static func trained(
     _ name: String, in folder: URL, label: String, on instances: GapExperiment.Instances? = nil
   ) -> Self {
-    // The weights are part of what determines the outcome.
-    let weights = folder.appendingPathComponent(name).appendingPathExtension("safetensors")
-    let hash = ResultCache.hash((try? Data(contentsOf: weights)) ?? Data())
-    return Self(label: label, id: "\(name), weights \(hash)", instances: instances) {
-      var rule = try TrainedRule(named: name, in: folder).rule
-      rule.stepRule = .reference
-      return rule
+    Self(label: label, id: TrainedRule.words(name, in: folder), instances: instances) {
+      try TrainedRule.learned(name, in: folder, stepRule: .reference)
     }
   }
 }

@@ -120,7 +120,7 @@ struct NetworkExperiment {
           + "steps 10,000 to 10,099 of gradient descent, not what a trained rule does in 100.",
         "The fair comparison starts every run at the same weights and lets the gradient through.",
       ],
-      needs: network == nil ? "MNIST's first 200 images" : nil, options: " --data DIR",
+      needs: network == nil ? "mnist" : nil, options: " --data DIR",
       runs: [authors] + fair.map(\.1),
       curves: Self.shown.indices.map { i in
         Experiment.Curve(

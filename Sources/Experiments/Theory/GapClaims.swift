@@ -1,7 +1,8 @@
 import Checks
 import Storage
 
-/// E5 beyond what a rule was trained for: other problems (E5t), more steps (E5h), other sizes (E5s).
+/// E5 beyond what a rule was trained for: other problems (E5t), more steps (E5h), other sizes (E5s); and
+/// what its parts do (E5a).
 ///
 /// A rule is ahead at an iteration if its mean gap is below that of each rival. A gap of at most 1e-12 is
 /// as good as none, since certificates vouch for no more: where a rival's is that small too the claim holds
@@ -16,6 +17,7 @@ extension ExperimentClaims {
       case "transfer": TransferExperiment.steps.map { transfer(experiment, $0.words) }
       case "long-horizon": [longHorizon(experiment)]
       case "large-lasso": [largeLasso(experiment)]
+      case let name where name.hasPrefix(AblationExperiment.name): [ablation(experiment)]
       default: []
       }
     }.compactMap(\.self)
@@ -41,6 +43,13 @@ extension ExperimentClaims {
       experiment, LargeLassoExperiment.learned, of: ["ISTA", "FISTA", "Adam", "AdamHD"], at: 100,
       id: "E5s", "a rule trained on LASSO 250 x 500 is ahead on larger LASSO",
       subject: "LASSO 1000 x 2000")
+  }
+
+  private static func ablation(_ experiment: ExperimentResult) -> CheckResult? {
+    ahead(
+      experiment, "PA", of: ["P", "A"], at: 100, id: "E5a",
+      "preconditioner and acceleration both matter: PA is ahead of P alone and of A alone",
+      subject: experiment.title)
   }
 
   /// Whether the curve `learned` is ahead of `rivals` at iteration `mark`; nil where one of them was not looked at.

@@ -41,6 +41,8 @@ public struct Recheck: Sendable {
   public let items: [Item]
   /// Whether the report was made with the kernels of this process.
   public let isSameMachine: Bool
+  /// The report's experiments that cannot be computed again without real data.
+  public let withoutData: [Experiment]
 
   /// Reads a report's `results.json`.
   ///
@@ -57,7 +59,9 @@ public struct Recheck: Sendable {
     isSameMachine = isSame
     var items: [Item] = []
     // Kept results say themselves what they were made with.
-    items += Recheck(report.experiments ?? [], known: known, blasCore: blasCore).items
+    let experiments = Recheck(report.experiments ?? [], known: known, blasCore: blasCore)
+    items += experiments.items
+    withoutData = experiments.withoutData
     for figure in report.figures ?? report.convergence?.figures ?? [] {
       items += figure.curves.map { $0.item(in: figure.name, isExact: isSame) }
     }
@@ -79,10 +83,12 @@ public struct Recheck: Sendable {
   /// Takes the curves of experiments alone.
   public init(_ results: [ExperimentResult], known: [Experiment], blasCore: String) {
     isSameMachine = results.allSatisfy { $0.machine.blasCore == blasCore }
-    items = results.flatMap { result in
-      known.first { $0.name == result.name }.map {
-        Self.items(result, $0, isExact: result.machine.blasCore == blasCore)
-      } ?? []
+    let pairs = results.compactMap { result in
+      known.first { $0.name == result.name }.map { (result, $0) }
+    }
+    withoutData = pairs.map(\.1).filter { $0.needs != nil }
+    items = pairs.filter { $0.1.needs == nil }.flatMap { result, experiment in
+      Self.items(result, experiment, isExact: result.machine.blasCore == blasCore)
     }
   }
 

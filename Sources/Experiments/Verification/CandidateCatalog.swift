@@ -86,23 +86,11 @@ public enum CandidateCatalog {
     },
     Entry(
       name: "CoordBlackboxLSTM", summary: "L2O-DM, at its first weights or trained", option: nil
-    ) {
-      _, weights in
-      let stored = try weights?.parameters()
-      let isReference = stored?["lstm.weight_ih_l0"]?.shape.last == 2
-      let features = isReference ? CoordBlackboxLSTM.Features.reference : .paper
-      return named(
-        try CoordBlackboxLSTM(
-          hidden: stored?["linear.weight"]?.shape.last ?? 20, features: features,
-          parameters: stored ?? CoordBlackboxLSTM.initialParameters(features: features, seed: 1),
-          initialState: .zeros), weights)
+    ) { _, weights in
+      named(try TrainedRule.blackbox(weights?.parameters()), weights)
     },
     Entry(name: "RNNprop", summary: "at its first weights or trained", option: nil) { _, weights in
-      let stored = try weights?.parameters()
-      return named(
-        try RNNprop(
-          hidden: stored?["linear_out.weight"]?.shape.last ?? 20,
-          parameters: stored ?? RNNprop.initialParameters(seed: 1), initialState: .zeros), weights)
+      named(try TrainedRule.rnnprop(weights?.parameters()), weights)
     },
     Entry(
       name: "LISTACPSSWOnly", summary: "16 layers for the suite's LASSO, or from a checkpoint",

@@ -14,6 +14,7 @@ extension Report where Results == LearnedResults {
         LearnedSummarySection(),
         GapSection(id: "lasso"),
         GapSection(id: "image-patches"),
+        GapSection(id: "logistic"),
         GapSection(id: "ionosphere"),
         GapSection(id: "spambase"),
         TrainingSection(),
@@ -131,6 +132,7 @@ struct GapSection: ReportSection {
     switch id {
     case "lasso": "LASSO, fresh instances"
     case "image-patches": "Image patches"
+    case "logistic": "Logistic regression, fresh instances"
     case "ionosphere": "Ionosphere"
     case "spambase": "Spambase"
     default: id
