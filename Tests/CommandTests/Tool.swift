@@ -28,8 +28,10 @@ struct Tool {
 
   /// Runs `optcheck` with `arguments`, after `prefix` if given.
   func run(prefix: [String] = [], _ arguments: [String]) throws -> ChildProcess.Output {
-    // env -C: the folder changes for the child alone.
-    let words = ["-C", folder.path] + prefix + [try Self.executable.path] + arguments
+    // env: the folder changes for the child alone, and a developer's own history is not touched.
+    let words =
+      ["-u", "OPTCHECK_HISTORY", "-C", folder.path] + prefix + [try Self.executable.path]
+      + arguments
     return try ChildProcess.run("env", words)
   }
 

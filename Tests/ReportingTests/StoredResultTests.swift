@@ -49,7 +49,7 @@ import Testing
   }
 
   /// One curve of each family that takes no more than a few seconds, computed again.
-  @Test(arguments: ["e2000-T10", "rows-20", "inference", "figure-2-ends", "biases"])
+  @Test(arguments: ["e2000-T10", "rows-20", "inference", "figure-2-ends"])
   func aSmallPartIsComputedAgain(_ name: String) throws {
     let result = try #require(try Self.all.first { $0.name == name })
     let recheck = Recheck([result], known: try Self.known, blasCore: BLAS.coreName)

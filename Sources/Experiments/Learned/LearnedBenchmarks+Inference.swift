@@ -39,7 +39,7 @@ extension LearnedBenchmarks {
     ]
     let levels = [1e-2, 1e-4]
     return try entries.map { entry in
-      let rule = try entry.rule()
+      let rule = try entry.rule { _ in }
       let gaps = try GapExperiment.gaps(of: rule, on: problem, horizon: quick ? 50 : 2000)
       return Inference(
         rule: entry.label, problem: "d=\(size.columns) m=\(size.rows) N=\(size.instances)",

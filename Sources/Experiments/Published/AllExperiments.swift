@@ -15,7 +15,7 @@ public func allExperiments(
     + AblationExperiment(trained: trained, patches: patches).all
     + [
       LargeBatchExperiment(published: published).experiment,
-      BiasExperiment(trained: trained).experiment,
+      BiasExperiment().experiment,
       InferenceExperiment(published: published).experiment, ConsistencyExperiment().experiment,
       TransferExperiment(trained: trained).experiment,
       LongHorizonExperiment(trained: trained).experiment,

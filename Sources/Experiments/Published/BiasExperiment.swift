@@ -1,31 +1,29 @@
 import Catalog
 import Checks
 import Engine
-import Foundation
 import Optimization
 
 /// What the learned biases of paper B's full scheme do along a run (E6).
 struct BiasExperiment {
-  /// The trained rules of the package.
-  var trained: URL
-
   private static let steps = 100
   private static let parts = ["b1", "b2"]
   private static let source = FreshProblems(
-    .lasso, size: SparseRegressionSize(instances: 128, rows: 25, columns: 50, sparsity: 5),
+    .lasso, size: SparseRegressionSize(instances: 64, rows: 25, columns: 50, sparsity: 5),
     weight: 0.1, seed: 118)
+  private static let (problems, testInstances) = (500, 128)
+  private static let stepSize = 1e-2
 
   var experiment: Experiment {
-    let name = "coordmathlstm-pba12-lasso-small"
     let run = ExperimentRun(
       id:
-        "biases of \(TrainedRule.words(name, in: trained)), \(Self.steps) steps on "
-        + Self.source.words,
-      seconds: 2
-    ) { _ in
-      Self.means(
-        try TrainedRule(named: name, in: trained).rule,
-        on: try Self.source.test(0, instances: Self.source.size.instances))
+        "biases of CoordMathLSTM PBA12 on \(Self.source.words), eta = \(Self.stepSize), "
+        + "\(Self.problems) problems", seconds: 0.7 * Double(Self.problems)
+    ) { progress in
+      let rule = try Self.source.trained(
+        CoordMathLSTM.variant("PBA12", seed: Self.source.seed), stepSize: Self.stepSize,
+        count: Self.problems
+      ) { try progress(0.95 * $0) }
+      return Self.means(rule, on: try Self.source.test(0, instances: Self.testInstances))
     }
     let x = (1...Self.steps).map(Double.init)
     return Experiment(
@@ -37,8 +35,7 @@ struct BiasExperiment {
       quantity: "mean of |b|", abscissa: "iteration", isLogarithmic: true,
       closeness: .shape("no curve of it was published as numbers"),
       notes: [
-        "Means over all coordinates of \(Self.source.size.instances) fresh instances of LASSO 25 x 50, the "
-          + "family that it was trained on."
+        "Means over all coordinates of \(Self.testInstances) fresh instances of LASSO 25 x 50."
       ],
       runs: [run],
       curves: Self.parts.enumerated().map { i, part in

@@ -24,8 +24,10 @@ struct GapExperiment {
     var id: String
     /// What it runs on, with the same minima; nil for the experiment's own.
     var instances: Instances?
-    /// Makes it.
-    var rule: @Sendable () throws -> any UpdateRule
+    /// Of the training that making it takes, on one core.
+    var trainingSeconds = 0.0
+    /// Makes it; is given what hears of the share done.
+    var rule: @Sendable (_ progress: (Double) throws -> Void) throws -> any UpdateRule
   }
 
   var name: String
@@ -84,8 +86,12 @@ struct GapExperiment {
       return ExperimentRun(
         id:
           "\(entry.id), \(horizon) steps from 0, mean gap over \(instances.count) of \(instances.id)",
-        seconds: secondsPerRule
-      ) { _ in try Self.gaps(of: entry.rule(), on: instances.problem(), horizon: horizon) }
+        seconds: entry.trainingSeconds + secondsPerRule
+      ) { [secondsPerRule] progress in
+        let part = entry.trainingSeconds / (entry.trainingSeconds + secondsPerRule)
+        let rule = try entry.rule { try progress(part * $0) }
+        return try Self.gaps(of: rule, on: instances.problem(), horizon: horizon)
+      }
     }
     let marks = Self.marks(to: horizon)
     return Experiment(
@@ -105,14 +111,16 @@ extension GapExperiment.Entry {
   static func ista(
     _ label: String = "ISTA", on instances: GapExperiment.Instances? = nil
   ) -> Self {
-    Self(label: label, id: "ISTA", instances: instances) { ProximalGradient(stepRule: .reference) }
+    Self(label: label, id: "ISTA", instances: instances) { _ in
+      ProximalGradient(stepRule: .reference)
+    }
   }
 
   /// FISTA, stepping as ``ista(_:on:)``.
   static func fista(
     _ label: String = "FISTA", on instances: GapExperiment.Instances? = nil
   ) -> Self {
-    Self(label: label, id: "FISTA", instances: instances) { FISTA(stepRule: .reference) }
+    Self(label: label, id: "FISTA", instances: instances) { _ in FISTA(stepRule: .reference) }
   }
 
   /// Adam with the step and the decays that paper B gives it on synthetic problems.
@@ -120,7 +128,7 @@ extension GapExperiment.Entry {
 
   /// Adam with a step and its decays.
   static func adam(_ step: Double, _ beta1: Double, _ beta2: Double) -> Self {
-    Self(label: "Adam", id: "Adam \(words(step, beta1, beta2))") {
+    Self(label: "Adam", id: "Adam \(words(step, beta1, beta2))") { _ in
       Adam(stepRule: .constant(step), beta1: beta1, beta2: beta2)
     }
   }
@@ -134,7 +142,7 @@ extension GapExperiment.Entry {
   ) -> Self {
     Self(
       label: "AdamHD", id: "AdamHD \(words(step, beta1, beta2)), kappa \(Number.short(kappa))"
-    ) {
+    ) { _ in
       Adam(
         stepRule: .constant(step), beta1: beta1, beta2: beta2,
         hyperDescent: Adam.HyperDescent(rate: kappa))
@@ -149,7 +157,7 @@ extension GapExperiment.Entry {
   static func trained(
     _ name: String, in folder: URL, label: String, on instances: GapExperiment.Instances? = nil
   ) -> Self {
-    Self(label: label, id: TrainedRule.words(name, in: folder), instances: instances) {
+    Self(label: label, id: TrainedRule.words(name, in: folder), instances: instances) { _ in
       try TrainedRule.learned(name, in: folder, stepRule: .reference)
     }
   }
