@@ -62,26 +62,42 @@ struct LedgerRun {
       figures: try PublishedFigures.load(from: published).figures,
       values: try PublishedValues.load(from: published), command: command)
     convergence.figures.threads = threads
+    if !wants("figures", "yardsticks", "theorem-4-3", "widths", "reproducibility") {
+      convergence.parts = []
+    }
     let runs = try convergence.run(progress: progress)
     try proceed()
     let computed = try computedExperiments(progress)
-    let bounds = try kept("bounds") {
-      try BoundStudy(threads: threads).run { progress("bounds", $0) }
-    }
+    let bounds =
+      wants("bounds")
+      ? try kept("bounds") { try BoundStudy(threads: threads).run { progress("bounds", $0) } }
+      : .empty
     try proceed()
-    let kernel = try kept("tangent kernel") {
-      try TangentKernelStudy(threads: threads).run { progress("kernel, \($0)", $1) }
-    }
+    let kernel =
+      wants("tangent-kernel")
+      ? try kept("tangent kernel") {
+        try TangentKernelStudy(threads: threads).run { progress("kernel, \($0)", $1) }
+      } : TangentKernelResults()
     try proceed()
-    let conditions = try conditions(progress)
+    let conditions = wants("conditions") ? try conditions(progress) : []
     try proceed()
-    console.note("trained rules ...")
-    var learned = learned
     return TheoryResults(
       command: command, convergence: runs, computed: computed,
-      stored: try storedExperiments(computed),
-      yardsticks: try yardsticks(runs, computed), kernel: kernel, bounds: bounds,
-      conditions: conditions, schemes: try SchemeStudy.run().all, learned: try learned.run())
+      stored: try storedExperiments(),
+      yardsticks: wants("yardsticks") ? try yardsticks(runs, computed) : [], kernel: kernel,
+      bounds: bounds, conditions: conditions, schemes: try SchemeStudy.run().all,
+      learned: wants("learned") ? try trainedRules() : nil)
+  }
+
+  /// Whether one of `sections` is wanted, or one that draws on everything.
+  private func wants(_ sections: String...) -> Bool {
+    (sections + ["summary", "ledger", "verdicts"]).contains(where: selection.matches)
+  }
+
+  private func trainedRules() throws -> LearnedResults {
+    console.note("trained rules ...")
+    var learned = learned
+    return try learned.run()
   }
 
   private func proceed() throws {
@@ -102,7 +118,10 @@ struct LedgerRun {
     _ progress: @escaping @Sendable (String, Double) -> Void
   ) throws -> [ExperimentResult] {
     let known = try ExperimentCommand.known()
-    let chosen = known.filter { Self.computed.contains($0.name) }
+    let chosen = known.filter {
+      Self.computed.contains($0.name)
+        && (wants("experiments", "yardsticks") || selection.matches($0.name))
+    }
     let interruption = interruption
     do {
       return try ExperimentRunner(
@@ -115,11 +134,11 @@ struct LedgerRun {
   }
 
   /// Results in Fixtures/Results, in the order of the list.
-  private func storedExperiments(_ computed: [ExperimentResult]) throws -> [ExperimentResult] {
+  private func storedExperiments() throws -> [ExperimentResult] {
     let folder = package.appendingPathComponent("Fixtures/Results")
     return try ExperimentCommand.known().compactMap { experiment in
       let file = folder.appendingPathComponent("\(experiment.name).json")
-      guard !computed.contains(where: { $0.name == experiment.name }),
+      guard !Self.computed.contains(experiment.name),
         FileManager.default.fileExists(atPath: file.path)
       else { return nil }
       return try JSONFile.read(ExperimentResult.self, from: file)
