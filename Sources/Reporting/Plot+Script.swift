@@ -19,17 +19,23 @@ extension Plot {
       """
     let layout = panels.count == 1 ? "" : "set multiplot layout \(rows),\(columns)\n"
     let bodies = panels.enumerated().map {
-      $1.panel($0, legendBelow: columns > 1 || $1.hasManyLabels)
+      $1.panel($0, legendBelow: columns > 1 || $1.needsLegendBelow)
         + (panels.count == 1 ? "" : "reset\n")
     }
     return head + layout + bodies.joined() + (panels.count == 1 ? "" : "unset multiplot\n")
   }
 
   /// Whether a legend beside the chart would take its room.
-  private var hasManyLabels: Bool { labels.count > 9 }
+  private var needsLegendBelow: Bool { labels.count > 9 || widestLabel > 26 }
 
-  /// Pixels for a legend of many labels, three in a row.
-  private var roomBelow: Int { hasManyLabels ? (labels.count + 2) / 3 * 22 : 0 }
+  /// Pixels for a legend below, in as many columns as its words leave room for.
+  private var roomBelow: Int {
+    let columns = max(1, min(3, 60 / (widestLabel + 4)))
+    return needsLegendBelow ? (labels.count + columns - 1) / columns * 22 : 0
+  }
+
+  /// Characters of the longest label.
+  private var widestLabel: Int { labels.map(\.count).max() ?? 0 }
 
   private var labels: [String] { series.map(\.label).filter { !$0.isEmpty }.uniqued }
 

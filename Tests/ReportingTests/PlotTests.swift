@@ -77,6 +77,10 @@ private let gap = Plot(
     #expect(!plot(9).script.contains("below") && plot(10).script.contains("below"))
     #expect(try height(plot(10)) > height(plot(9)))
     #expect(try height(plot(13)) > height(plot(12)))
+    // A few long ones, too.
+    var long = plot(2)
+    long.series[0].label = "a rule that was trained elsewhere, with its own step"
+    #expect(!plot(2).script.contains("below") && long.script.contains("below"))
   }
 
   @Test func titlesWrapBetweenWords() {

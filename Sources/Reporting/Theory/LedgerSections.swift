@@ -195,14 +195,23 @@ struct ExperimentSection: ReportSection {
     }
   }
 
-  /// Where curves run away, what lies below a million times their starts; nil where none does.
-  private static func window(_ experiment: ExperimentResult) -> ClosedRange<Double>? {
+  /// What to show of curves that run away; nil where none does.
+  ///
+  /// All that lies below a million times their starts, for three times as long as the last of them takes
+  /// to leave it.
+  private static func window(
+    _ experiment: ExperimentResult
+  ) -> (x: ClosedRange<Double>, y: ClosedRange<Double>)? {
     let drawable = experiment.curves.flatMap(\.y).filter { $0.isFinite && $0 > 0 }
     let start = experiment.curves.compactMap(\.y.first).filter(\.isFinite).max() ?? 0
-    guard experiment.isLogarithmic, let low = drawable.min(), let high = drawable.max(), start > 0,
-      high > 1e6 * start
+    let first = experiment.curves.compactMap(\.x.first).min() ?? 0
+    let runaways = experiment.curves.compactMap { curve in
+      zip(curve.x, curve.y).first { $0.1.isFinite && $0.1 > 1e6 * start }?.0
+    }
+    guard experiment.isLogarithmic, let low = drawable.min(), start > 0, let last = runaways.max(),
+      last > first
     else { return nil }
-    return low / 2...1e6 * start
+    return (first...(first + 3 * (last - first)), low / 2...1e6 * start)
   }
 
   static func plot(_ experiment: ExperimentResult) -> Plot {
@@ -214,13 +223,14 @@ struct ExperimentSection: ReportSection {
         series.append(.points(label, .cycled(i), x: curve.x, y: published).onLap(of: i))
       }
     }
+    let window = window(experiment)
     return Plot(
       title: Plot.literal(experiment.title), subtitle: "marks: published, lines: this program",
-      x: Plot.Axis(experiment.abscissa, unit: "1"),
+      x: Plot.Axis(experiment.abscissa, unit: "1", range: window?.x),
       y: Plot.Axis(
         Plot.literal(experiment.quantity), unit: "1",
         scale: experiment.isLogarithmic ? .logarithmic : .linear,
-        range: window(experiment)), series: series)
+        range: window?.y), series: series)
   }
 }
 
