@@ -10,7 +10,8 @@ public enum Parallel {
   /// Applies `body` to every item, `threads` at a time, and returns the results in order.
   ///
   /// Items are taken one by one in their order, so put long ones first. What an item yields must
-  /// not depend on the others: then the results do not depend on the number of threads.
+  /// not depend on the others: then the results do not depend on the number of threads. Once an item
+  /// has thrown no other is begun.
   /// - Throws: the error of the first item, in order, that threw.
   public static func map<Item: Sendable, Result: Sendable>(
     _ items: [Item], threads: Int = coreCount,
@@ -18,11 +19,13 @@ public enum Parallel {
   ) throws -> [Result] {
     let outcomes = Mutex([Swift.Result<Result, any Error>?](repeating: nil, count: items.count))
     let next = Atomic(0)
+    let hasFailed = Atomic(false)
     DispatchQueue.concurrentPerform(iterations: max(1, min(threads, items.count))) { _ in
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard index < items.count else { return }
+        guard index < items.count, !hasFailed.load(ordering: .relaxed) else { return }
         let outcome = Swift.Result { try body(items[index]) }
+        if case .failure = outcome { hasFailed.store(true, ordering: .relaxed) }
         outcomes.withLock { $0[index] = outcome }
       }
     }

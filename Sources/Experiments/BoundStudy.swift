@@ -50,7 +50,7 @@ public struct BoundStudy: Sendable {
   /// - Parameter progress: called from any thread with the share that is done.
   /// - Throws: ``ProblemError``, ``RuleError`` or ``EngineError`` for what cannot be run.
   public func run(
-    progress: @escaping @Sendable (Double) -> Void = { _ in }
+    progress: @escaping @Sendable (Double) throws -> Void = { _ in }
   ) throws -> BoundResults {
     var results = BoundResults(
       runs: settings.map { BoundResults.Run(label: $0.label, setting: $0.setting) }, curves: [],
@@ -62,8 +62,7 @@ public struct BoundStudy: Sendable {
     for part in try Parallel.map(
       settings, threads: threads,
       { item in
-        defer { meter.add(1) }
-        return try train(item.label, item.setting)
+        try meter.counting { try train(item.label, item.setting) }
       })
     {
       results.curves += part.curves
@@ -73,15 +72,13 @@ public struct BoundStudy: Sendable {
     for (row, check) in try Parallel.map(
       growth, threads: threads,
       { item in
-        defer { meter.add(1) }
-        return try item.run()
+        try meter.counting { try item.run() }
       })
     {
       results.growth.append(row)
       results.checks.append(check)
     }
-    let (rows, checks) = try ladder()
-    meter.add(1)
+    let (rows, checks) = try meter.counting { try ladder() }
     results.ladder = rows
     results.checks += checks
     return results

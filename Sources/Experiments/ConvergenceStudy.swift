@@ -46,7 +46,7 @@ public struct ConvergenceStudy: Sendable {
   /// - Parameter progress: called from any thread with the stage and the share of it that is done.
   /// - Throws: ``ProblemError``, ``RuleError`` or ``EngineError`` for what cannot be run.
   public func run(
-    progress: @escaping @Sendable (String, Double) -> Void = { _, _ in }
+    progress: @escaping @Sendable (String, Double) throws -> Void = { _, _ in }
   ) throws -> ConvergenceResults {
     var clock = StageClock()
     var evidence = Evidences()
@@ -56,11 +56,11 @@ public struct ConvergenceStudy: Sendable {
 
     var results = FigureStudy.Results(figures: [], referenceRuns: [], theoryRuns: [], runCount: 0)
     if parts.contains(.figures) {
-      results = try figures.run { progress("training", $0) }
+      results = try figures.run { try progress("training", $0) }
     }
     clock.mark("training runs")
     let runs = results.theoryRuns + results.referenceRuns
-    try evidence.append(checkRuns(runs, on: problem) { progress("checks", $0) })
+    try evidence.append(checkRuns(runs, on: problem) { try progress("checks", $0) })
     if parts.contains(.figures) {
       evidence.checks += try checkInitialization(on: problem)
       evidence.checks += try checkGradients()
@@ -101,7 +101,7 @@ public struct ConvergenceStudy: Sendable {
   /// D1, D3, T3 and T4 on finished runs of the published setting.
   private func checkRuns(
     _ runs: [TrainingRun], on problem: LeastSquares,
-    progress: @escaping @Sendable (Double) -> Void
+    progress: @escaping @Sendable (Double) throws -> Void
   ) throws -> Evidences {
     let keys = unique(runs.map { FeatureKey($0.setting) })
     let features = Dictionary(
@@ -121,9 +121,10 @@ public struct ConvergenceStudy: Sendable {
     for part in try Parallel.map(
       runs, threads: figures.threads,
       { run in
-        defer { meter.add(1) }
-        guard let features = features[FeatureKey(run.setting)] else { return Evidences() }
-        return try run.check(features, on: problem)
+        try meter.counting {
+          try features[FeatureKey(run.setting)].map { try run.check($0, on: problem) }
+            ?? Evidences()
+        }
       })
     { all.append(part) }
     return all

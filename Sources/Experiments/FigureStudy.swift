@@ -41,7 +41,7 @@ public struct FigureStudy: Sendable {
 
     var cost: Double { Double(setting.steps * setting.horizon) }
 
-    func run(_ interval: Int, _ progress: (Int) -> Void) throws -> TrainingRun {
+    func run(_ interval: Int, _ progress: (Int) throws -> Void) throws -> TrainingRun {
       try twin.map { try $0.run(setting, progress: progress) }
         ?? TrainingRun.run(
           setting, recordingEvery: interval, measuringTravel: true, progress: progress)
@@ -66,7 +66,9 @@ public struct FigureStudy: Sendable {
   ///
   /// - Parameter progress: called from any thread with the share of the known work that is done.
   /// - Throws: ``ProblemError`` or ``RuleError`` for a figure that cannot be run.
-  public func run(progress: @escaping @Sendable (Double) -> Void = { _ in }) throws -> Results {
+  public func run(progress: @escaping @Sendable (Double) throws -> Void = { _ in }) throws
+    -> Results
+  {
     var settings: [TrainingSetting] = []
     for figure in figures {
       for curve in figure.curves {
@@ -141,12 +143,12 @@ public struct FigureStudy: Sendable {
   private final class Work {
     let interval: Int
     let threads: Int
-    let progress: @Sendable (Double) -> Void
+    let progress: @Sendable (Double) throws -> Void
     private(set) var runs: [Job: TrainingRun] = [:]
     /// The settings of short probes, by the setting of the run.
     private var shortened: [TrainingSetting: TrainingSetting] = [:]
 
-    init(interval: Int, threads: Int, progress: @escaping @Sendable (Double) -> Void) {
+    init(interval: Int, threads: Int, progress: @escaping @Sendable (Double) throws -> Void) {
       self.interval = interval
       self.threads = threads
       self.progress = progress
@@ -162,7 +164,7 @@ public struct FigureStudy: Sendable {
       let meter = ProgressMeter(total: fresh.map(\.cost).reduce(0, +), report: progress)
       let interval = interval
       let results = try Parallel.map(fresh, threads: threads) { job in
-        try job.run(interval) { meter.add(Double($0 * job.setting.horizon)) }
+        try job.run(interval) { try meter.add(Double($0 * job.setting.horizon)) }
       }
       for (job, run) in zip(fresh, results) { runs[job] = run }
     }

@@ -69,7 +69,7 @@ public struct Twin: Sendable, Hashable {
   ///
   /// - Throws: as ``TrainingRun/run(_:on:recordingEvery:measuringTravel:progress:)``.
   public func run(
-    _ setting: TrainingSetting, progress: (Int) -> Void = { _ in }
+    _ setting: TrainingSetting, progress: (Int) throws -> Void = { _ in }
   ) throws -> TrainingRun {
     try .run(
       setting, on: setting.problem().perturbed(by: size, seed: seed), progress: progress)

@@ -55,8 +55,13 @@ struct LedgerRun {
   ]
 
   func results(
-    progress: @escaping @Sendable (String, Double) -> Void
+    progress report: @escaping @Sendable (String, Double) -> Void
   ) throws -> TheoryResults {
+    let interruption = interruption
+    let progress: @Sendable (String, Double) throws -> Void = { stage, share in
+      if interruption.isRequested { throw Finding(status: .interrupted) }
+      report(stage, share)
+    }
     let published = package.appendingPathComponent("Fixtures/Published")
     var convergence = ConvergenceStudy(
       figures: try PublishedFigures.load(from: published).figures,
@@ -66,21 +71,17 @@ struct LedgerRun {
       convergence.parts = []
     }
     let runs = try convergence.run(progress: progress)
-    try proceed()
     let computed = try computedExperiments(progress)
     let bounds =
       wants("bounds")
-      ? try kept("bounds") { try BoundStudy(threads: threads).run { progress("bounds", $0) } }
+      ? try kept("bounds") { try BoundStudy(threads: threads).run { try progress("bounds", $0) } }
       : .empty
-    try proceed()
     let kernel =
       wants("tangent-kernel")
       ? try kept("tangent kernel") {
-        try TangentKernelStudy(threads: threads).run { progress("kernel, \($0)", $1) }
+        try TangentKernelStudy(threads: threads).run { try progress("kernel, \($0)", $1) }
       } : TangentKernelResults()
-    try proceed()
     let conditions = wants("conditions") ? try conditions(progress) : []
-    try proceed()
     return TheoryResults(
       command: command, convergence: runs, computed: computed,
       stored: try storedExperiments(),
@@ -100,10 +101,6 @@ struct LedgerRun {
     return try learned.run()
   }
 
-  private func proceed() throws {
-    if interruption.isRequested { throw Finding(status: .interrupted) }
-  }
-
   /// The value under `name`, computed where it was not kept.
   private func kept<Value: Codable>(_ name: String, _ compute: () throws -> Value) throws -> Value {
     if let value: Value = cache.value(for: name) { return value }
@@ -115,22 +112,16 @@ struct LedgerRun {
   // MARK: Experiments
 
   private func computedExperiments(
-    _ progress: @escaping @Sendable (String, Double) -> Void
+    _ progress: @escaping @Sendable (String, Double) throws -> Void
   ) throws -> [ExperimentResult] {
     let known = try ExperimentCommand.known()
     let chosen = known.filter {
       Self.computed.contains($0.name)
         && (wants("experiments", "yardsticks") || selection.matches($0.name))
     }
-    let interruption = interruption
-    do {
-      return try ExperimentRunner(
-        cache: cache, threads: threads, machine: .current, date: ExperimentCommand.today
-      ).run(chosen) { share in
-        if interruption.isRequested { throw CancellationError() }
-        progress("experiments", share)
-      }
-    } catch is CancellationError { throw Finding(status: .interrupted) }
+    return try ExperimentRunner(
+      cache: cache, threads: threads, machine: .current, date: ExperimentCommand.today
+    ).run(chosen) { try progress("experiments", $0) }
   }
 
   /// Results in Fixtures/Results, in the order of the list.
@@ -170,18 +161,17 @@ struct LedgerRun {
   // MARK: Paper B
 
   private func conditions(
-    _ progress: @escaping @Sendable (String, Double) -> Void
+    _ progress: (String, Double) throws -> Void
   ) throws -> [TheoryResults.Condition] {
     let trained = package.appendingPathComponent("Fixtures/Trained")
     var found: [TheoryResults.Condition] = []
     for (i, name) in Self.rules.enumerated() {
-      progress("conditions", Double(i) / Double(Self.rules.count))
-      try proceed()
+      try progress("conditions", Double(i) / Double(Self.rules.count))
       found += try kept("conditions of \(name)") {
         try TheoryResults.conditions(of: name, trained: trained)
       }
     }
-    progress("conditions", 1)
+    try progress("conditions", 1)
     return found
   }
 }

@@ -16,7 +16,7 @@ struct ScaleStudy: Sendable {
   /// Decades of η below and above 2/λ_max that are searched.
   var reach = -3.0...4.0
 
-  func run(_ progress: @escaping @Sendable (Double) -> Void) throws -> TangentKernelResults {
+  func run(_ progress: @escaping @Sendable (Double) throws -> Void) throws -> TangentKernelResults {
     let all = TangentKernelStudy.initializations.flatMap { initialization in
       scales.map { scale in
         var setting = TrainingSetting(horizon: 20, scale: scale, metaStepSize: 1e-7)
@@ -27,8 +27,7 @@ struct ScaleStudy: Sendable {
     let problem = try all[0].problem()
     let meter = ProgressMeter(total: Double(all.count), report: progress)
     let found = try Parallel.map(all, threads: threads) { setting in
-      defer { meter.add(1) }
-      return try criticalStep(setting, on: problem)
+      try meter.counting { try criticalStep(setting, on: problem) }
     }
     var results = TangentKernelResults()
     for (index, first) in stride(from: 0, to: all.count, by: scales.count).enumerated() {

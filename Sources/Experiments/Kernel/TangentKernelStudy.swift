@@ -44,12 +44,12 @@ public struct TangentKernelStudy: Sendable {
   /// - Parameter progress: called from any thread with the stage and the share of it that is done.
   /// - Throws: ``ProblemError``, ``RuleError`` or ``EngineError`` for what cannot be run.
   public func run(
-    progress: @escaping @Sendable (String, Double) -> Void = { _, _ in }
+    progress: @escaping @Sendable (String, Double) throws -> Void = { _, _ in }
   ) throws -> TangentKernelResults {
     var results = TangentKernelResults()
     for part in Part.allCases where parts.contains(part) {
       let start = ContinuousClock.now
-      let meter: @Sendable (Double) -> Void = { progress(part.rawValue, $0) }
+      let meter: @Sendable (Double) throws -> Void = { try progress(part.rawValue, $0) }
       let found =
         switch part {
         case .published: try spectra(publishedSettings, meter)
@@ -80,7 +80,7 @@ public struct TangentKernelStudy: Sendable {
   }
 
   private func spectra(
-    _ settings: [TrainingSetting], _ progress: @escaping @Sendable (Double) -> Void
+    _ settings: [TrainingSetting], _ progress: @escaping @Sendable (Double) throws -> Void
   ) throws -> TangentKernelResults {
     let meter = ProgressMeter(total: Double(settings.count), report: progress)
     var all = TangentKernelResults()
@@ -88,8 +88,7 @@ public struct TangentKernelStudy: Sendable {
     for part in try Parallel.map(
       settings.reversed(), threads: threads,
       {
-        defer { meter.add(1) }
-        return try spectrum($0, isSmall: true)
+        setting in try meter.counting { try spectrum(setting, isSmall: true) }
       }
     ).reversed() { all.append(part) }
     return all
@@ -104,7 +103,7 @@ public struct TangentKernelStudy: Sendable {
 
   /// 2/λ_max over T for L = 3, 4, 5: one unrolled run of T = 100 serves all T.
   private func depths(
-    _ progress: @escaping @Sendable (Double) -> Void
+    _ progress: @escaping @Sendable (Double) throws -> Void
   ) throws -> TangentKernelResults {
     let horizons = [5, 10, 20, 50, 100]
     let settings = [[2, 64, 64, 1024], [2, 64, 1024], [2, 1024]].flatMap { widths in
@@ -118,8 +117,7 @@ public struct TangentKernelStudy: Sendable {
     let problem = try TrainingSetting(horizon: 100, scale: 50, metaStepSize: 1e-7).problem()
     let meter = ProgressMeter(total: Double(settings.count), report: progress)
     let rows = try Parallel.map(settings, threads: threads) { setting in
-      defer { meter.add(1) }
-      return try Self.depth(setting, on: problem, horizons: horizons)
+      try meter.counting { try Self.depth(setting, on: problem, horizons: horizons) }
     }
     return TangentKernelResults(depths: rows.reversed())
   }
@@ -138,7 +136,7 @@ public struct TangentKernelStudy: Sendable {
 
   /// d = 512, b = 400, N = 10, width 5120: two kernels one after the other, since each fills memory.
   private func large(
-    _ progress: @escaping @Sendable (Double) -> Void
+    _ progress: @escaping @Sendable (Double) throws -> Void
   ) throws -> TangentKernelResults {
     var all = TangentKernelResults()
     for (index, initialization) in Self.initializations.enumerated() {
@@ -147,7 +145,7 @@ public struct TangentKernelStudy: Sendable {
       setting.width = 5120
       setting.initialization = initialization
       all.append(try spectrum(setting, isSmall: false))
-      progress(Double(index + 1) / Double(Self.initializations.count))
+      try progress(Double(index + 1) / Double(Self.initializations.count))
     }
     return all
   }
