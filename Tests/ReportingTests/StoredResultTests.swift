@@ -40,6 +40,17 @@ import Testing
     }
   }
 
+  /// The authors' one matrix and its instances, seen in what descent makes of them.
+  @Test func descentOnOneMatrixIsThePublishedOne() throws {
+    let experiment = try #require(try Self.known.first { $0.name == "figure-6a" })
+    let curve = experiment.curves[0]
+    let run = try #require(experiment.runs.first { $0.id == curve.runs[0] })
+    let ours = try #require(try run.body { _ in }.first)
+    let published = try #require(curve.published?.first)
+    #expect(experiment.closeness == .relative(1e-3))
+    #expect(abs(ours - published) <= 1e-3 * published, "\(ours) for \(published)")
+  }
+
   /// What needs data that were not named is told, and not computed.
   @Test func whatNeedsDataIsLeftOut() throws {
     let recheck = Recheck(try Self.all, known: try Self.known, blasCore: BLAS.coreName)

@@ -1,4 +1,4 @@
-import Engine
+public import Engine
 import Foundation
 import Optimization
 
@@ -36,6 +36,29 @@ extension LeastSquares {
     return try LeastSquares(
       name: name, matrices: matrices, target: BlockDiagonal(matrices).times(point),
       generatingPoint: point, gradientForm: gradientForm)
+  }
+
+  /// The authors' data with one matrix for all instances, as their options `--identical-dict` and
+  /// `--fixed-dict` draw them.
+  ///
+  /// `unscaled` is the matrix as it was drawn, normal from stream `seed`, b x d: `LISTACPSSWOnly` is given
+  /// that one. `matrix` has its columns scaled to unit 2-norm; the rows of `targets`, N x b, are M x with
+  /// normal x from stream `seed + 2`.
+  /// - Throws: ``ProblemError`` for a size out of range.
+  public static func authorsOneMatrix(
+    seed: UInt64, instances: Int, rows: Int, columns: Int
+  ) throws -> (unscaled: Matrix, matrix: Matrix, targets: Matrix) {
+    try checkSizes(
+      "authors-\(seed)-d\(columns)-b\(rows)-N\(instances)-one-matrix", instances, rows, columns)
+    var matrixStream = ReferenceStream(seed: seed)
+    let unscaled = Matrix(
+      rows: rows, columns: columns, elements: matrixStream.normal(count: rows * columns))
+    let matrix = unitColumnsInSingle(unscaled)
+    var pointStream = ReferenceStream(seed: seed + 2)
+    let points = Matrix(
+      rows: instances, columns: columns,
+      elements: pointStream.normal(count: instances * columns))
+    return (unscaled, matrix, Matrix.product(points, .plain, matrix, .transposed))
   }
 
   /// Problems of our own with stated constants.

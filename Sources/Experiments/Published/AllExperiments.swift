@@ -13,6 +13,7 @@ public func allExperiments(
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
     + AblationExperiment(trained: trained, patches: patches).all
+    + UnrolledExperiment(published: published).all + [ScriptExperiment().experiment]
     + [
       LargeBatchExperiment(published: published).experiment,
       BiasExperiment().experiment,

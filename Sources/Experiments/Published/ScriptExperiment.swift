@@ -1,0 +1,173 @@
+import Catalog
+import Engine
+import Optimization
+
+/// What the repository's other scripts train on matrices drawn first (`--identical-dict`): baselines,
+/// and paper A's rule with e = 5,000; no plot of the paper shows them.
+struct ScriptExperiment {
+  private static let (instances, rows, columns, horizon) = (10, 400, 512, 100)
+  /// The problems' seed, that of training and 777.
+  private static let seed: UInt64 = 118 + 777
+  /// Losses are kept at every so many training steps.
+  private static let stride = 100
+
+  /// A curve, and its training.
+  private struct Entry {
+    var label: String
+    var eta: Double
+    var steps: Int
+    var secondsPerStep: Double
+    var make: @Sendable () throws -> (weights: Parameters, any MetaObjective)
+
+    var run: ExperimentRun {
+      ExperimentRun(
+        id: "\(label), d = \(columns), b = \(rows), N = \(instances), --identical-dict, "
+          + "seed \(seed), T = \(horizon), eta = \(eta), \(steps) steps",
+        seconds: secondsPerStep * Double(steps)
+      ) { [self] progress in
+        let (weights, objective) = try make()
+        let losses = try MetaTraining(stepSize: eta, stepsPerEpoch: steps)
+          .train(weights, objective) {
+            try progress(Double($0.losses.count) / Double(steps))
+          }.losses
+        return Swift.stride(from: 0, to: steps, by: ScriptExperiment.stride).map {
+          $0 < losses.count && losses[$0].isFinite ? losses[$0] : .nan
+        }
+      }
+    }
+
+    var curve: Experiment.Curve {
+      let x = Array(Swift.stride(from: 0, to: steps, by: ScriptExperiment.stride))
+      return Experiment.Curve(
+        label: label, x: x.map(Double.init), runs: [run.id], values: { $0[0] })
+    }
+  }
+
+  private static func several() throws -> LeastSquares {
+    try LeastSquares.authors(
+      seed: seed, instances: instances, rows: rows, columns: columns, matricesFirst: true)
+  }
+
+  /// One matrix for all instances, as with `--fixed-dict`.
+  private static func one() throws -> LeastSquares {
+    let data = try LeastSquares.authorsOneMatrix(
+      seed: seed, instances: instances, rows: rows, columns: columns)
+    return try LeastSquares(
+      name: "authors-\(seed)-one-matrix",
+      matrices: Array(repeating: data.matrix, count: instances),
+      target: Vector(data.targets.elements))
+  }
+
+  private static func objective(
+    _ rule: some LearnedUpdateRule, on problem: LeastSquares
+  ) throws -> (weights: Parameters, any MetaObjective) {
+    (
+      rule.parameters,
+      try rule.metaObjective(
+        on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
+    )
+  }
+
+  /// Paper A's rule; `matrices` of them were drawn before its weights.
+  private static func own(
+    on problem: LeastSquares, matrices: Int
+  ) throws -> (weights: Parameters, any MetaObjective) {
+    let architecture = CoordMathDNN.Architecture(widths: [2, 5120])
+    let weights = try CoordMathDNN.initialParameters(
+      architecture, .orthogonal(.inOut), scale: 5000, seed: seed,
+      after: matrices * rows * columns)
+    return try objective(
+      CoordMathDNN(architecture: architecture, parameters: weights, stepRule: .reference),
+      on: problem)
+  }
+
+  private static func math() throws -> CoordMathLSTM {
+    let head = RecurrentParts.Head(.twiceSigmoid, scale: 1)
+    let architecture = RecurrentParts.Architecture.paperABaseline([.p: head, .a: head])
+    return CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
+      form: .reference, stepRule: .reference, stateSeed: 118)
+  }
+
+  /// The mean of 0.9999/σ_max(A)² Aᵀ over the matrices as they were drawn: the script hands unscaled ones
+  /// to the variant that learns matrices only.
+  private static func backprojections() throws -> Parameters {
+    var stream = ReferenceStream(seed: seed)
+    let draws = stream.normal(count: instances * rows * columns)
+    var mean = Tensor(zeros: [1, columns, rows])
+    for i in 0..<instances {
+      let matrix = Matrix(
+        rows: rows, columns: columns,
+        elements: Array(draws[(i * rows * columns)..<((i + 1) * rows * columns)]))
+      mean.add(
+        0.9999 / (try matrix.squaredSpectralNorm() * Double(instances)),
+        Tensor(shape: mean.shape, elements: matrix.transposed.elements))
+    }
+    return Parameters((0..<horizon).map { ("We.\($0)", mean) })
+  }
+
+  private static func entries() -> [Entry] {
+    // A tape holds 100 matrices, their gradients, and what lies between.
+    let taped = 1.2
+    let selection = SupportSelection(group: .reference)
+    return [
+      Entry(
+        label: "learned, e = 5,000", eta: 1e-3, steps: 5000, secondsPerStep: 0.03
+      ) { try own(on: several(), matrices: instances) },
+      Entry(
+        label: "learned, e = 5,000, one matrix", eta: 1e-3, steps: 5000, secondsPerStep: 0.03
+      ) { try own(on: one(), matrices: 1) },
+      Entry(label: "Math-L2O, heads p and a", eta: 1e-3, steps: 501, secondsPerStep: 1.1) {
+        try objective(math(), on: several())
+      },
+      Entry(
+        label: "LISTA-CPSS, matrices only", eta: 1e-7, steps: 5000, secondsPerStep: taped
+      ) {
+        try objective(
+          LISTACPSSWOnly(layers: horizon, parameters: backprojections()), on: several())
+      },
+      Entry(
+        label: "LISTA-CPSS, shared weights", eta: 1e-3, steps: 501, secondsPerStep: taped
+      ) {
+        let problem = try several()
+        return try objective(
+          LISTACPSS(
+            layers: horizon,
+            parameters: LISTACPSS.initialParameters(
+              for: problem, layers: horizon, shared: ["We", "theta"], start: .reference()),
+            selection: selection), on: problem)
+      },
+      Entry(
+        label: "LISTA-CPSS with the problem's step", eta: 1e-3, steps: 501, secondsPerStep: taped
+      ) {
+        let problem = try several()
+        return try objective(
+          LISTACPSSStep(
+            layers: horizon,
+            parameters: LISTACPSSStep.initialParameters(
+              for: problem, layers: horizon, start: .reference()), stepRule: .reference,
+            selection: selection), on: problem)
+      },
+    ]
+  }
+
+  var experiment: Experiment {
+    let entries = Self.entries()
+    return Experiment(
+      name: "identical-dict", title: "What the repository's other scripts train, d = 512, T = 100",
+      source: "paper A, scripts of the repository",
+      referenceCommand:
+        "python main_train_anlys.py --config configs/1_qp_training_train_anlys.yaml "
+        + "--optimizer CoordMathDNN --identical-dict --input-dim 512 --output-dim 400 "
+        + "--train-batch-size 10 --lstm-hidden-size 5120 --optimizer-training-steps 100 "
+        + "--unroll-length 100 --global-training-steps 5000 --e 5000 --p-use --p-norm sigmoid "
+        + "--loss-func last --init-lr 1e-3",
+      quantity: "F(X_T)", abscissa: "training step k", isLogarithmic: true,
+      closeness: .shape("no plot shows them"),
+      notes: [
+        "A learned rule with e = 5,000 starts as gradient descent: its value at k = 0.",
+        "Ten instances, as in the other scripts of this size. A curve ends before the first loss that is not "
+          + "finite.",
+      ], runs: entries.map(\.run), curves: entries.map(\.curve))
+  }
+}

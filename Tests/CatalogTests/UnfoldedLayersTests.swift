@@ -1,0 +1,74 @@
+import OptCheck
+import Testing
+
+/// Layers trained in terms of residuals against the same training on a tape.
+@Suite struct UnfoldedLayersTests {
+  private let data: (unscaled: Matrix, matrix: Matrix, targets: Matrix)
+
+  init() throws {
+    data = try LeastSquares.authorsOneMatrix(seed: 5, instances: 12, rows: 4, columns: 6)
+  }
+
+  /// All instances with the matrix of their own that a tape takes.
+  private func problem() throws -> LeastSquares {
+    try LeastSquares(
+      name: "12 instances of one matrix", matrices: Array(repeating: data.matrix, count: 12),
+      target: Vector(data.targets.elements))
+  }
+
+  private func compare(layers: Int, passes: Int, stepSize: Double) throws {
+    let problem = try problem()
+    var weights = try LISTACPSSWOnly.initialParameters(
+      for: problem, layers: layers, start: .reference(), dictionary: data.unscaled)
+    let ours = try UnfoldedLayers(
+      matrix: data.matrix, targets: data.targets, weights: weights.tensors.map(\.elements),
+      stepSize: stepSize)
+    let plan = StagedTraining(stepSize: stepSize, length: .epochs(1))
+    let rule = try LISTACPSSWOnly(layers: layers, parameters: weights)
+    var first = Double.nan
+    for pass in 0..<passes {
+      let losses = ours.advance { _ in }
+      let outcome = try plan.train(weights, layers: 1...layers) {
+        try rule.training(of: $0, on: [problem])
+      }
+      weights = outcome.parameters
+      let expected = outcome.epochs.filter { $0.stage == 3 }.map(\.meanLoss)
+      #expect(expected.count == layers && losses.count == layers)
+      if pass == 0 { first = losses[layers - 1] }
+      for (layer, (ours, theirs)) in zip(losses, expected).enumerated() {
+        // Residuals of a few units, rounded in every layer; a step is blind below 1e-8.
+        #expect(abs(ours - theirs) <= 1e-10 * theirs, "pass \(pass), layer \(layer + 1)")
+      }
+    }
+    for (t, tensor) in weights.tensors.enumerated() {
+      let distance = zip(ours.weights(at: t), tensor.elements).map { abs($0 - $1) }
+      #expect(distance.count == 24 && (distance.max() ?? 1) <= 1e-9)
+    }
+    // Training does what it is for.
+    #expect(ours.advance { _ in }.last ?? .nan < first)
+  }
+
+  @Test func trainsAsATapeDoes() throws {
+    try compare(layers: 6, passes: 3, stepSize: 5e-3)
+  }
+
+  @Test func layersBeyondReachAreTooFarToCount() throws {
+    // The tape moves all of 45 layers in every stage; here those more than 30 back stay.
+    try compare(layers: 45, passes: 2, stepSize: 1e-3)
+  }
+
+  @Test func anInterruptionIsPassedOn() throws {
+    struct Stop: Error {}
+    let ours = try UnfoldedLayers(
+      matrix: data.matrix, targets: data.targets,
+      weights: Array(repeating: data.matrix.transposed.elements, count: 3), stepSize: 1e-3)
+    var seen: [Int] = []
+    #expect(throws: Stop.self) {
+      _ = try ours.advance {
+        seen.append($0)
+        if $0 == 2 { throw Stop() }
+      }
+    }
+    #expect(seen == [1, 2])
+  }
+}
