@@ -106,6 +106,16 @@ struct ScriptExperiment {
     return Parameters((0..<horizon).map { ("We.\($0)", mean) })
   }
 
+  /// An unfolded rule from the authors' start with dictionaries.
+  private static func unfolded<Rule: InitializedUnfoldedRule>(
+    shared: Set<String> = [], _ make: (Parameters) throws -> Rule
+  ) throws -> (weights: Parameters, any MetaObjective) {
+    let problem = try several()
+    let start = try Rule.initialParameters(
+      for: problem, layers: horizon, shared: shared, start: .reference())
+    return try objective(make(start), on: problem)
+  }
+
   private static func entries() -> [Entry] {
     // A tape holds 100 matrices, their gradients, and what lies between.
     let taped = 1.2
@@ -129,24 +139,17 @@ struct ScriptExperiment {
       Entry(
         label: "LISTA-CPSS, shared weights", eta: 1e-3, steps: 501, secondsPerStep: taped
       ) {
-        let problem = try several()
-        return try objective(
-          LISTACPSS(
-            layers: horizon,
-            parameters: LISTACPSS.initialParameters(
-              for: problem, layers: horizon, shared: ["We", "theta"], start: .reference()),
-            selection: selection), on: problem)
+        try unfolded(shared: ["We", "theta"]) {
+          try LISTACPSS(layers: horizon, parameters: $0, selection: selection)
+        }
       },
       Entry(
         label: "LISTA-CPSS with the problem's step", eta: 1e-3, steps: 501, secondsPerStep: taped
       ) {
-        let problem = try several()
-        return try objective(
-          LISTACPSSStep(
-            layers: horizon,
-            parameters: LISTACPSSStep.initialParameters(
-              for: problem, layers: horizon, start: .reference()), stepRule: .reference,
-            selection: selection), on: problem)
+        try unfolded {
+          try LISTACPSSStep(
+            layers: horizon, parameters: $0, stepRule: .reference, selection: selection)
+        }
       },
     ]
   }
