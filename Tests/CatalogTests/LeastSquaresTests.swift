@@ -92,6 +92,25 @@ import Testing
     #expect(try problem.perturbed(by: 1e-6, seed: 5).target != twin.target)
   }
 
+  /// One instance whose matrix is drawn first has the matrix and the target of one that shares its matrix;
+  /// 16 unknowns make an instance's draws the same however many follow.
+  @Test func oneMatrixIsTheFirstOfThoseDrawnFirst() throws {
+    let one = try LeastSquares.authors(
+      seed: 895, instances: 1, rows: 5, columns: 16, matricesFirst: true)
+    let shared = try LeastSquares.authorsOneMatrix(seed: 895, instances: 3, rows: 5, columns: 16)
+    #expect(shared.matrix == one.matrix.blocks[0])
+    #expect(shared.targets.rows == 3 && shared.targets.columns == 5)
+    for (ours, theirs) in zip(shared.targets.elements, one.target.elements) {
+      // A product of 16 terms, in another order.
+      #expect(abs(ours - theirs) <= 1e-14 * 16)
+    }
+    // Scaled columns of what was drawn.
+    for j in 0..<16 {
+      let norm = (0..<5).reduce(0) { $0 + shared.unscaled[$1, j] * shared.unscaled[$1, j] }
+      #expect(abs(shared.unscaled[0, j] / norm.squareRoot() - shared.matrix[0, j]) <= 1e-6)
+    }
+  }
+
   @Test func refusals() throws {
     let bad = Matrix(rows: 1, columns: 2, elements: [1, .nan])
     #expect(throws: ProblemError.notFinite(problem: "p", array: "M[0]")) {
