@@ -7,8 +7,8 @@ internal import COpenBLAS
 /// Σ_i y_i y_iᵀ: b instances, the rows of a triangular factor of that sum, stand for all of them. A layer
 /// is trained in stages of one step of a fresh Adam each, which is η g / (|g| + ε); the first stage moves
 /// the layer alone, the others the earlier ones too, each by a fixed factor less than the one after it
-/// (the NetX `main_unroll_listas.py`). A layer whose rate is below η times the unit roundoff is left as
-/// it is.
+/// (the NetX `main_unroll_listas.py`). A layer whose rate is below η times the precision
+/// of the weights is left as it is.
 public final class UnfoldedLayers {
   /// The number of layers, T.
   public let layers: Int
@@ -20,13 +20,9 @@ public final class UnfoldedLayers {
   /// The factors on η in the stages.
   private static let stages = [1, 0.2, 0.02]
   private static let epsilon = 1e-8
-  /// How many layers back rates count: decay^reach is the last power that is at least 2⁻⁵³.
-  private static let reach: Int = {
-    var (rate, count) = (decay, 0)
-    while rate >= Double.ulpOfOne / 2 { (rate, count) = (rate * decay, count + 1) }
-    return count
-  }()
 
+  /// How many layers back rates count: decay^reach is the last power that is at least the precision.
+  private let reach: Int
   private let rows: Int
   private let columns: Int
   /// M, b x d, row-major.
@@ -51,9 +47,11 @@ public final class UnfoldedLayers {
   ///   - targets: the y_i as rows, N x b with N >= b.
   ///   - weights: W_0 to W_{T-1}, d x b each, row-major.
   ///   - stepSize: η of a layer in its first stage.
+  ///   - precision: the unit roundoff of the weights that a step is meant for.
   /// - Throws: ``EngineError`` where the targets do not span all of their space.
   public init(
-    matrix: Matrix, targets: Matrix, weights: [[Double]], stepSize: Double
+    matrix: Matrix, targets: Matrix, weights: [[Double]], stepSize: Double,
+    precision: Double = .ulpOfOne / 2
   ) throws(EngineError) {
     let (b, d) = (matrix.rows, matrix.columns)
     precondition(
@@ -62,6 +60,9 @@ public final class UnfoldedLayers {
     BLAS.start()
     self.matrix = matrix
     self.stepSize = stepSize
+    var (rate, reach) = (Self.decay, 0)
+    while rate >= precision { (rate, reach) = (rate * Self.decay, reach + 1) }
+    self.reach = reach
     layers = weights.count
     (rows, columns) = (b, d)
     self.weights = AlignedBuffer(layers * b * d)
@@ -90,9 +91,9 @@ public final class UnfoldedLayers {
     return try (1...layers).map { layer in
       var last = Double.nan
       for (stage, factor) in Self.stages.enumerated() {
-        let first = stage == 0 ? layer - 1 : max(0, layer - 1 - Self.reach)
+        let first = stage == 0 ? layer - 1 : max(0, layer - 1 - reach)
         if stage == 0 {
-          for t in max(0, layer - 2 - Self.reach)..<layer { forward(t) }
+          for t in max(0, layer - 2 - reach)..<layer { forward(t) }
         } else {
           // What the stage before has moved.
           for t in (stage == 1 ? layer - 1 : first)..<layer { forward(t) }

@@ -12,8 +12,9 @@ struct ExperimentCommand: AsyncParsableCommand {
     abstract: "Runs a published experiment and compares its curves with the published ones.",
     discussion: """
       Writes NAME.json with every curve, its distance from the published one, and what replays it. Finished \
-      runs are kept, so that an experiment that was interrupted goes on where it stood, and so that \
-      experiments share what they have in common; another build starts anew.
+      runs are kept, and long trainings keep where they stand, so that an experiment that was interrupted \
+      goes on there with the same bits, and so that experiments share what they have in common; another \
+      build starts anew.
 
       Examples:
         optcheck experiment --list

@@ -1,3 +1,4 @@
+public import Engine
 public import Foundation
 
 /// Finished parts of long work on disk, each under a text that holds everything that determines it.
@@ -35,13 +36,49 @@ public struct ResultCache: Sendable {
   ///
   /// - Throws: `StorageError.unwritable`.
   public func keep<Value: Codable>(_ value: Value, for key: String) throws(StorageError) {
-    guard let folder, let file = file(key) else { return }
+    guard let file = file(key) else { return }
+    try makeFolder()
+    try JSONFile.write(Part(key: full(key), value: value), to: file)
+  }
+
+  /// The state in which the work under `key` was cut; nil if none was kept, or the file is damaged.
+  public func interim(for key: String) -> [String: Tensor]? {
+    guard let file = interimFile(key), let found = try? Safetensors.read(from: file),
+      found.metadata[Self.keyName] == full(key)
+    else { return nil }
+    return found.tensors
+  }
+
+  /// Keeps `arrays`, from which the work under `key` can go on, in place of what was kept before.
+  ///
+  /// - Throws: `StorageError.unwritable`.
+  public func keepInterim(_ arrays: [String: Tensor], for key: String) throws(StorageError) {
+    guard let file = interimFile(key) else { return }
+    try makeFolder()
+    AtomicFile.removeLeftovers(of: file)
+    try Safetensors(arrays, metadata: [Self.keyName: full(key)]).write(to: file)
+  }
+
+  /// Removes what was kept of unfinished work under `key`.
+  public func removeInterim(for key: String) {
+    guard let file = interimFile(key) else { return }
+    AtomicFile.removeLeftovers(of: file)
+    try? FileManager.default.removeItem(at: file)
+  }
+
+  private static let keyName = "key"
+
+  private func makeFolder() throws(StorageError) {
+    guard let folder else { return }
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
       throw .unwritable(path: folder.path, reason: "it cannot be made a folder")
     }
-    try JSONFile.write(Part(key: full(key), value: value), to: file)
+  }
+
+  private func interimFile(_ key: String) -> URL? {
+    folder?.appendingPathComponent("\(Self.hash(full(key).utf8))-interim.safetensors")
   }
 
   private func full(_ key: String) -> String { "\(program)\n\(key)" }

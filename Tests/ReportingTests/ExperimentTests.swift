@@ -87,6 +87,82 @@ import Testing
     #expect(counter.all == ["a": 1, "b": 2])
   }
 
+  @Test func aCutTrainingGoesOnWithTheSameBits() throws {
+    struct Stop: Error {}
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let starts = Mutex<[Int]>([])
+    /// Two weights that go around chaotically, seven steps of them.
+    let run = ExperimentRun(id: "logistic map", seconds: 1) { progress in
+      let first = Parameters([("w", Tensor(shape: [2], elements: [0.3, 0.4]))])
+      var (weights, losses) = progress.resumed(first)
+      starts.withLock { $0.append(losses.count) }
+      while losses.count < 7 {
+        let w = weights.tensors[0].elements
+        losses.append(w[0] + w[1])
+        weights.tensors[0].elements = w.map { 3.9 * $0 * (1 - $0) }
+        try progress(Double(losses.count) / 7, losses: losses) { weights }
+      }
+      return losses
+    }
+    var experiment = Self.experiment("cut")
+    experiment.runs = [run]
+    experiment.curves = [
+      Experiment.Curve(label: "", x: (0..<7).map(Double.init), runs: [run.id], values: { $0[0] })
+    ]
+    let whole = try runner(nil).run([experiment])[0].curves
+    for limit in [0.4, 0.8] {
+      #expect(throws: Stop.self) {
+        try runner(folder).run([experiment]) { if $0 > limit { throw Stop() } }
+      }
+    }
+    func interims() throws -> [URL] {
+      try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        .filter { $0.lastPathComponent.contains("interim") }
+    }
+    #expect(try interims().count == 1)
+    // Another build begins anew, and leaves this one's state alone.
+    #expect(try runner(folder, program: "q").run([experiment])[0].curves == whole)
+    #expect(try runner(folder).run([experiment])[0].curves == whole)
+    #expect(starts.withLock { $0 } == [0, 0, 3, 0, 6])
+    #expect(try interims().isEmpty)
+  }
+
+  @Test func aStateIsKeptNowAndThenAndADamagedOneIgnored() throws {
+    let folder = try temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let cache = ResultCache(folder: folder, program: "p")
+    let weights = Parameters([("w", Tensor(shape: [1], elements: [2]))])
+    let kept = Mutex(0)
+    for (interval, expected) in [(Duration.zero, 3), (.seconds(3600), 0)] {
+      kept.withLock { $0 = 0 }
+      let progress = RunProgress(
+        interval: interval,
+        keep: { arrays in
+          kept.withLock { $0 += 1 }
+          try cache.keepInterim(arrays, for: "key")
+        })
+      for k in 1...3 {
+        try progress(Double(k) / 3, losses: Array(repeating: 0.5, count: k)) { weights }
+      }
+      #expect(kept.withLock { $0 } == expected)
+    }
+    let left = RunProgress(interim: cache.interim(for: "key")).resumed(weights.zeros)
+    #expect(left.weights == weights && left.losses == [0.5, 0.5, 0.5])
+    // Weights of another shape are another run's.
+    let other = Parameters([("w", Tensor(zeros: [2]))])
+    #expect(RunProgress(interim: cache.interim(for: "key")).resumed(other).losses.isEmpty)
+    #expect(cache.interim(for: "another key") == nil)
+    for file in try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    {
+      try Data(contentsOf: file).dropLast().write(to: file)
+    }
+    #expect(cache.interim(for: "key") == nil)
+    cache.removeInterim(for: "key")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+  }
+
   @Test func aDamagedPartIsComputedAnew() throws {
     let folder = try temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }

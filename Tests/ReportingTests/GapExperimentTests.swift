@@ -43,6 +43,6 @@ import Testing
     #expect(changed.count == 2 && changed.allSatisfy { $0.0.id.contains("lasso") })
     // Weights that are not there are no numbers.
     let missing = try #require(changed.first).1
-    #expect(throws: (any Error).self) { try missing.body { _ in } }
+    #expect(throws: (any Error).self) { try missing.body(RunProgress()) }
   }
 }

@@ -45,7 +45,7 @@ import Testing
     let experiment = try #require(try Self.known.first { $0.name == "figure-6a" })
     let curve = experiment.curves[0]
     let run = try #require(experiment.runs.first { $0.id == curve.runs[0] })
-    let ours = try #require(try run.body { _ in }.first)
+    let ours = try #require(try run.body(RunProgress()).first)
     let published = try #require(curve.published?.first)
     #expect(experiment.closeness == .relative(1e-3))
     #expect(abs(ours - published) <= 1e-3 * published, "\(ours) for \(published)")

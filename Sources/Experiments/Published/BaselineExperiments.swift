@@ -45,16 +45,14 @@ struct BaselineExperiments {
   /// The loss at every training step from 0 to 400, or to the first that is not finite.
   private static func losses(
     horizon: Int, eta: Double, _ rule: (LeastSquares) throws -> any LearnedUpdateRule,
-    _ progress: (Double) throws -> Void
+    _ progress: RunProgress
   ) throws -> [Double] {
     let problem = try problem()
     let rule = try rule(problem)
     let objective = try rule.metaObjective(
       on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
     return try MetaTraining(stepSize: eta, stepsPerEpoch: steps + 1)
-      .train(rule.parameters, objective) {
-        try progress(Double($0.losses.count) / Double(steps + 1))
-      }.losses
+      .losses(from: rule.parameters, objective, progress)
   }
 
   private func experiment(

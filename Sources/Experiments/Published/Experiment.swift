@@ -8,13 +8,13 @@ public struct ExperimentRun: Sendable {
   public var id: String
   /// About how long it takes on one core, in seconds.
   public var seconds: Double
-  /// Does it; `progress` is told the share that is done and may throw to end it.
-  public var body: @Sendable (_ progress: (Double) throws -> Void) throws -> [Double]
+  /// Does it.
+  public var body: @Sendable (_ progress: RunProgress) throws -> [Double]
 
   /// Plans a run.
   public init(
     id: String, seconds: Double,
-    body: @escaping @Sendable (_ progress: (Double) throws -> Void) throws -> [Double]
+    body: @escaping @Sendable (_ progress: RunProgress) throws -> [Double]
   ) {
     self.id = id
     self.seconds = seconds
@@ -232,15 +232,19 @@ public struct ExperimentRunner: Sendable {
   public var machine: RunRecord
   /// The day, ISO 8601.
   public var date: String
+  /// From one keeping of a run's interim state to the next.
+  public var interimInterval: Duration
 
   /// Creates a runner.
   public init(
-    cache: ResultCache, threads: Int, machine: RunRecord, date: String
+    cache: ResultCache, threads: Int, machine: RunRecord, date: String,
+    interimInterval: Duration = .seconds(120)
   ) {
     self.cache = cache
     self.threads = threads
     self.machine = machine
     self.date = date
+    self.interimInterval = interimInterval
   }
 
   /// Runs all of `experiments`; runs that several of them share are done once.
@@ -258,28 +262,19 @@ public struct ExperimentRunner: Sendable {
     let plan = unique.values.sorted { ($1.seconds, $0.id) < ($0.seconds, $1.id) }
     let total = max(1e-9, plan.reduce(0) { $0 + $1.seconds })
     let done = Mutex(0.0)
-    let cache = cache
     let outcomes = try Parallel.map(plan, threads: threads) { run -> Kept in
-      var share = 0.0
-      func advance(to next: Double) throws {
+      let share = Mutex(0.0)
+      return try outcome(of: run) { next in
+        let step = share.withLock { share in
+          defer { share = next }
+          return next - share
+        }
         let all = done.withLock {
-          $0 += (next - share) * run.seconds
+          $0 += step * run.seconds
           return $0 / total
         }
-        share = next
         try progress(min(1, all))
       }
-      if let kept: Kept = cache.value(for: run.id) {
-        try advance(to: 1)
-        return kept
-      }
-      let start = ContinuousClock.now
-      let values = try run.body { try advance(to: $0) }
-      let outcome = Kept(
-        values: values, seconds: (ContinuousClock.now - start) / .seconds(1))
-      try cache.keep(outcome, for: run.id)
-      try advance(to: 1)
-      return outcome
     }
     let found = Dictionary(uniqueKeysWithValues: zip(plan.map(\.id), outcomes))
     return experiments.map { result($0, found) }
@@ -289,6 +284,46 @@ public struct ExperimentRunner: Sendable {
   private struct Kept: Codable {
     var values: [Double]
     var seconds: Double
+  }
+
+  /// The outcome of `run`, as it was kept, or computed from where it was left.
+  private func outcome(
+    of run: ExperimentRun, tell: @escaping (Double) throws -> Void
+  ) throws -> Kept {
+    if let kept: Kept = cache.value(for: run.id) {
+      try tell(1)
+      return kept
+    }
+    let clock = StopClock(before: cache.interim(for: run.id))
+    let values = try run.body(
+      RunProgress(
+        interim: clock.interim, interval: interimInterval, tell: tell,
+        keep: { try cache.keepInterim(clock.stamped($0), for: run.id) }))
+    let outcome = Kept(values: values, seconds: clock.seconds)
+    try cache.keep(outcome, for: run.id)
+    cache.removeInterim(for: run.id)
+    try tell(1)
+    return outcome
+  }
+
+  /// The time that a run takes, with what it took before it was cut.
+  private struct StopClock {
+    private static let name = "optcheck.seconds"
+    private let start = ContinuousClock.now
+    private let before: Double
+    /// What the run itself had left.
+    let interim: [String: Tensor]?
+
+    init(before arrays: [String: Tensor]?) {
+      before = arrays?[Self.name]?.elements.first ?? 0
+      interim = arrays.map { $0.filter { $0.key != Self.name } }
+    }
+
+    var seconds: Double { before + (ContinuousClock.now - start) / .seconds(1) }
+
+    func stamped(_ arrays: [String: Tensor]) -> [String: Tensor] {
+      arrays.merging([Self.name: Tensor(shape: [1], elements: [seconds])]) { $1 }
+    }
   }
 
   private func result(

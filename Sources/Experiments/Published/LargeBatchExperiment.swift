@@ -37,8 +37,7 @@ struct LargeBatchExperiment {
   private static func run(
     _ words: String, seconds: Double,
     _ body:
-      @escaping @Sendable (Parameters, any MetaObjective, (Double) throws -> Void) throws
-      -> [Double]
+      @escaping @Sendable (Parameters, any MetaObjective, RunProgress) throws -> [Double]
   ) -> ExperimentRun {
     ExperimentRun(
       id:
@@ -59,11 +58,9 @@ struct LargeBatchExperiment {
     let training = Self.run(
       "eta = \(Self.eta), \(Self.steps) steps", seconds: 20 * Double(Self.steps)
     ) { weights, objective, progress in
-      let state = try MetaTraining(stepSize: Self.eta, stepsPerEpoch: Self.steps)
-        .train(weights, objective) {
-          try progress(Double($0.losses.count) / Double(Self.steps))
-        }
-      return stride(from: 0, to: state.losses.count, by: 100).map { state.losses[$0] }
+      let losses = try MetaTraining(stepSize: Self.eta, stepsPerEpoch: Self.steps)
+        .losses(from: weights, objective, progress)
+      return stride(from: 0, to: losses.count, by: 100).map { losses[$0] }
     }
     let plot = published["figure-7"]
     let x = stride(from: 0.0, to: Double(Self.steps), by: 100).map(\.self)

@@ -17,7 +17,7 @@ struct ScriptExperiment {
     var eta: Double
     var steps: Int
     var secondsPerStep: Double
-    var make: @Sendable () throws -> (weights: Parameters, any MetaObjective)
+    var losses: @Sendable (_ eta: Double, _ steps: Int, RunProgress) throws -> [Double]
 
     var run: ExperimentRun {
       ExperimentRun(
@@ -25,11 +25,7 @@ struct ScriptExperiment {
           + "seed \(seed), T = \(horizon), eta = \(eta), \(steps) steps",
         seconds: secondsPerStep * Double(steps)
       ) { [self] progress in
-        let (weights, objective) = try make()
-        let losses = try MetaTraining(stepSize: eta, stepsPerEpoch: steps)
-          .train(weights, objective) {
-            try progress(Double($0.losses.count) / Double(steps))
-          }.losses
+        let losses = try losses(eta, steps, progress)
         return Swift.stride(from: 0, to: steps, by: ScriptExperiment.stride).map {
           $0 < losses.count && losses[$0].isFinite ? losses[$0] : .nan
         }
@@ -40,6 +36,19 @@ struct ScriptExperiment {
       let x = Array(Swift.stride(from: 0, to: steps, by: ScriptExperiment.stride))
       return Experiment.Curve(
         label: label, x: x.map(Double.init), runs: [run.id], values: { $0[0] })
+    }
+  }
+
+  /// A training on a tape, of what `make` yields.
+  private static func taped(
+    _ label: String, eta: Double, steps: Int, secondsPerStep: Double,
+    _ make: @escaping @Sendable () throws -> (weights: Parameters, any MetaObjective)
+  ) -> Entry {
+    Entry(label: label, eta: eta, steps: steps, secondsPerStep: secondsPerStep) {
+      eta, steps, progress in
+      let (weights, objective) = try make()
+      return try MetaTraining(stepSize: eta, stepsPerEpoch: steps)
+        .losses(from: weights, objective, progress)
     }
   }
 
@@ -116,35 +125,52 @@ struct ScriptExperiment {
     return try objective(make(start), on: problem)
   }
 
+  /// The training of LISTA-CPSS with matrices only.
+  private static func matricesOnly(
+    eta: Double, steps: Int, _ progress: RunProgress
+  ) throws -> [Double] {
+    let problem = try several()
+    guard case .blocks(let map) = problem.map else {
+      preconditionFailure("every instance has its own matrix")
+    }
+    var (weights, losses) = progress.resumed(try backprojections())
+    let descent = UnfoldedDescent(
+      map: map, target: problem.target, start: Vector(zeros: problem.dimension),
+      weights: weights.tensors.map(\.elements), stepSizes: [eta])
+    while losses.count < steps, losses.last?.isFinite ?? true {
+      losses += descent.advance()
+      try progress(Double(losses.count) / Double(steps), losses: losses) {
+        for t in 0..<horizon { weights.tensors[t].elements = descent.weights(of: 0, at: t) }
+        return weights
+      }
+    }
+    return losses
+  }
+
   private static func entries() -> [Entry] {
     // A tape holds 100 matrices, their gradients, and what lies between.
-    let taped = 1.2
+    let perStep = 1.2
     let selection = SupportSelection(group: .reference)
     return [
-      Entry(
-        label: "learned, e = 5,000", eta: 1e-3, steps: 5000, secondsPerStep: 0.03
-      ) { try own(on: several(), matrices: instances) },
-      Entry(
-        label: "learned, e = 5,000, one matrix", eta: 1e-3, steps: 5000, secondsPerStep: 0.03
-      ) { try own(on: one(), matrices: 1) },
-      Entry(label: "Math-L2O, heads p and a", eta: 1e-3, steps: 501, secondsPerStep: 1.1) {
+      taped("learned, e = 5,000", eta: 1e-3, steps: 5000, secondsPerStep: 0.03) {
+        try own(on: several(), matrices: instances)
+      },
+      taped("learned, e = 5,000, one matrix", eta: 1e-3, steps: 5000, secondsPerStep: 0.03) {
+        try own(on: one(), matrices: 1)
+      },
+      taped("Math-L2O, heads p and a", eta: 1e-3, steps: 501, secondsPerStep: 1.1) {
         try objective(math(), on: several())
       },
       Entry(
-        label: "LISTA-CPSS, matrices only", eta: 1e-7, steps: 5000, secondsPerStep: taped
-      ) {
-        try objective(
-          LISTACPSSWOnly(layers: horizon, parameters: backprojections()), on: several())
-      },
-      Entry(
-        label: "LISTA-CPSS, shared weights", eta: 1e-3, steps: 501, secondsPerStep: taped
-      ) {
+        label: "LISTA-CPSS, matrices only", eta: 1e-7, steps: 5000, secondsPerStep: 0.3,
+        losses: matricesOnly),
+      taped("LISTA-CPSS, shared weights", eta: 1e-3, steps: 501, secondsPerStep: perStep) {
         try unfolded(shared: ["We", "theta"]) {
           try LISTACPSS(layers: horizon, parameters: $0, selection: selection)
         }
       },
-      Entry(
-        label: "LISTA-CPSS with the problem's step", eta: 1e-3, steps: 501, secondsPerStep: taped
+      taped(
+        "LISTA-CPSS with the problem's step", eta: 1e-3, steps: 501, secondsPerStep: perStep
       ) {
         try unfolded {
           try LISTACPSSStep(

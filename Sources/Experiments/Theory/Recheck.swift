@@ -157,7 +157,7 @@ public struct Recheck: Sendable {
           Item(
             part: "experiments", name: name, seconds: run.seconds, reported: reported.y,
             allowed: reported.y.map(allowed)
-          ) { curve.values([try run.body { _ in }]) }
+          ) { curve.values([try run.body(RunProgress())]) }
         ]
       }
       // One run a point: each point is an item of its own.
@@ -170,7 +170,7 @@ public struct Recheck: Sendable {
           reported: [reported.y[i]], allowed: [allowed(reported.y[i])]
         ) {
           var outcomes = [[Double]](repeating: [], count: curve.runs.count)
-          outcomes[i] = try run.body { _ in }
+          outcomes[i] = try run.body(RunProgress())
           return [curve.values(outcomes)[i]]
         }
       }
