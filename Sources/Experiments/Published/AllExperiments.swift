@@ -14,10 +14,11 @@ public func allExperiments(
     + BaselineExperiments(published: published).all
     + AblationExperiment(trained: trained, patches: patches).all
     + UnrolledExperiment(published: published).all + [ScriptExperiment().experiment]
+    + InferenceExperiment(published: published).all
     + [
       LargeBatchExperiment(published: published).experiment,
       BiasExperiment().experiment,
-      InferenceExperiment(published: published).experiment, ConsistencyExperiment().experiment,
+      ConsistencyExperiment().experiment,
       TransferExperiment(trained: trained).experiment,
       LongHorizonExperiment(trained: trained).experiment,
       LargeLassoExperiment(trained: trained).experiment,

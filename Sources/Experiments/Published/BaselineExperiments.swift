@@ -9,7 +9,7 @@ struct BaselineExperiments {
   var published: PublishedCurves
 
   /// All of them.
-  var all: [Experiment] { [recurrent, unfolded, ends] }
+  var all: [Experiment] { [recurrent, pair, unfolded, ends] }
 
   /// The experiment that looks where published curves end.
   static let endsName = "figure-2-ends"
@@ -57,12 +57,15 @@ struct BaselineExperiments {
 
   private func experiment(
     _ name: String, title: String, referenceCommand: String, notes: [String],
+    quantity: String = "F(X_T) after \(steps) training steps", abscissa: String = "T",
     runs: [ExperimentRun], curves: [Experiment.Curve]
   ) -> Experiment {
     Experiment(
-      name: name, title: title, source: "paper A, figure \(published[name]?.paperFigure ?? name)",
-      referenceCommand: referenceCommand, quantity: "F(X_T) after \(Self.steps) training steps",
-      abscissa: "T", isLogarithmic: true, closeness: .relative(1e-3), notes: notes, runs: runs,
+      name: name, title: title,
+      source: "paper A, "
+        + (published[name]?.paperFigure.map { "figure \($0)" } ?? "scripts of the repository"),
+      referenceCommand: referenceCommand, quantity: quantity, abscissa: abscissa,
+      isLogarithmic: true, closeness: .relative(1e-3), notes: notes, runs: runs,
       curves: curves)
   }
 
@@ -75,20 +78,32 @@ struct BaselineExperiments {
 
   // MARK: Math-L2O
 
-  /// The published "Math-L2O" has heads b, b₁ and b₂ beside p; the fair rule has p alone.
-  private static func math(_ isFair: Bool, _ horizon: Int, _ eta: Double) -> ExperimentRun {
-    run(
-      isFair ? "CoordMathLSTM, head p" : "CoordMathLSTM, head p and the script's extra heads",
-      horizon: horizon, eta: eta, secondsPerStep: secondsPerMathStep
-    ) { _ in try math(isFair) }
+  /// Which heads a rule of this family has.
+  private enum Heads: String {
+    /// The fair rule.
+    case p = "CoordMathLSTM, head p"
+    /// The published "Math-L2O", which has b, b₁ and b₂ beside p.
+    case published = "CoordMathLSTM, head p and the script's extra heads"
+    /// The scripts named after both p and a.
+    case pair = "CoordMathLSTM, heads p and a and the script's extra heads"
+  }
+
+  private static func math(_ heads: Heads, _ horizon: Int, _ eta: Double) -> ExperimentRun {
+    run(heads.rawValue, horizon: horizon, eta: eta, secondsPerStep: secondsPerMathStep) { _ in
+      try math(heads)
+    }
   }
 
   private static let secondsPerMathStep = 1.1e-2
 
-  private static func math(_ isFair: Bool) throws -> CoordMathLSTM {
-    let heads: [RecurrentParts.Part: RecurrentParts.Head] = [.p: .init(.twiceSigmoid, scale: 1)]
+  private static func math(_ heads: Heads) throws -> CoordMathLSTM {
+    let head = RecurrentParts.Head(.twiceSigmoid, scale: 1)
     let architecture: RecurrentParts.Architecture =
-      isFair ? .init(network: RecurrentNetwork(), heads: heads) : .paperABaseline(heads)
+      switch heads {
+      case .p: .init(network: RecurrentNetwork(), heads: [.p: head])
+      case .published: .paperABaseline([.p: head])
+      case .pair: .paperABaseline([.p: head, .a: head])
+      }
     return CoordMathLSTM(
       try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
       form: .reference, stepRule: .reference, stateSeed: 118)
@@ -96,7 +111,7 @@ struct BaselineExperiments {
 
   private var recurrent: Experiment {
     let fair = [1e-5, 1e-6].map { eta in
-      (eta, [5, 20, 50, 100].map { ($0, Self.math(true, $0, eta)) })
+      (eta, [5, 20, 50, 100].map { ($0, Self.math(.p, $0, eta)) })
     }
     func curve(
       _ label: String, _ x: [Int], _ runs: [ExperimentRun], _ published: [Double]?
@@ -106,7 +121,7 @@ struct BaselineExperiments {
         values: { $0.map { $0.count > 1 ? $0[1] : .nan } }, published: published)
     }
     let own = trained("figure-2a").map { curve in
-      (curve, curve.x.map { Self.math(false, $0, curve.eta) })
+      (curve, curve.x.map { Self.math(.published, $0, curve.eta) })
     }
     return experiment(
       "figure-2a", title: "Math-L2O trained by plain descent, loss after 400 steps against T",
@@ -122,6 +137,28 @@ struct BaselineExperiments {
         + fair.map { eta, runs in
           curve("p alone, eta = \(Number.short(eta))", runs.map(\.0), runs.map(\.1), nil)
         })
+  }
+
+  /// The scripts that train both p and a, of which numbers were noted and no plot exists.
+  private var pair: Experiment {
+    let plot = published["math-l2o-pa"]
+    let x = Self.marks.map(Double.init)
+    let trainings = [1e-5, 1e-6, 1e-7].map { ($0, Self.mathCourse(.pair, 100, $0)) }
+    return experiment(
+      "math-l2o-pa", title: "Math-L2O with heads p and a trained by plain descent, T = 100",
+      referenceCommand:
+        "python main_train_anlys.py --config configs/1_qp_training_train_anlys.yaml "
+        + "--optimizer CoordMathLSTM --input-dim 512 --output-dim 400 --train-batch-size 10 "
+        + "--lstm-hidden-size 20 --lstm-layers 2 --optimizer-training-steps 100 --unroll-length 100 "
+        + "--p-use --p-norm sigmoid --a-use --a-norm sigmoid --loss-func last --init-lr 1e-5",
+      notes: ["The script leaves the heads b, b1 and b2 of this baseline on."],
+      quantity: "F(X_T)", abscissa: "training step k", runs: trainings.map(\.1),
+      curves: trainings.map { eta, run in
+        let curve = plot?.curves.first { $0.eta == eta }
+        return Experiment.Curve(
+          label: "eta = \(Number.short(eta))", x: x, runs: [run.id], values: { $0[0] },
+          published: curve.map { LargeBatchExperiment.values($0, at: x) })
+      })
   }
 
   // MARK: LISTA-CPSS
@@ -222,7 +259,7 @@ struct BaselineExperiments {
           runs: [run.id], values: { $0[0] })
       }
     }
-    let all = curves("2a", Self.mathEnd) + curves("2b", Self.unfoldedEnd)
+    let all = curves("2a") { Self.mathCourse(.published, $0, $1) } + curves("2b", Self.unfoldedEnd)
     return Experiment(
       name: Self.endsName, title: "Training at the first T beyond the end of a published curve",
       source: "paper A, figures 2a and 2b",
@@ -239,12 +276,14 @@ struct BaselineExperiments {
     marks.map { $0 < losses.count && losses[$0].isFinite ? losses[$0] : .nan }
   }
 
-  private static func mathEnd(_ horizon: Int, _ eta: Double) -> ExperimentRun {
+  private static func mathCourse(
+    _ heads: Heads, _ horizon: Int, _ eta: Double
+  ) -> ExperimentRun {
     ExperimentRun(
-      id: id("CoordMathLSTM, head p and the script's extra heads", horizon, "\(eta)") + ", course",
+      id: id(heads.rawValue, horizon, "\(eta)") + ", course",
       seconds: secondsPerMathStep * Double(horizon * steps)
     ) { progress in
-      kept(try losses(horizon: horizon, eta: eta, { _ in try math(false) }, progress))
+      kept(try losses(horizon: horizon, eta: eta, { _ in try math(heads) }, progress))
     }
   }
 

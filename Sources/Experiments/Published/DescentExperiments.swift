@@ -24,7 +24,7 @@ struct DescentExperiments {
           "e\(Int(e))-T\(t)", setting, "Relative improvement at T = \(t), e = \(Int(e))",
           source: "ablation scripts",
           etas: t == 10 ? [1e-3] : Self.etas)
-      } + [fewerRows]
+      } + [growth, fewerRows]
   }
 
   /// η of every published figure.
@@ -81,10 +81,7 @@ struct DescentExperiments {
         Experiment.Curve(
           label: "eta = \(Number.short(setting.metaStepSize))", x: x,
           runs: [setting.lossRun.id],
-          values: { outcomes in
-            let losses = outcomes[0].values(at: x)
-            return losses.map { (losses[0] - $0) / losses[0] }
-          },
+          values: { $0[0].improvements(at: x) },
           published: plot?.curves.first { $0.eta == setting.metaStepSize }?.y)
       })
   }
@@ -147,6 +144,31 @@ struct DescentExperiments {
       source: "scale scripts")
   }
 
+  /// What scaling the first weights brings at T = 100, of which numbers were noted and no plot exists.
+  private var growth: Experiment {
+    let name = "scales-T100"
+    let plot = published[name]
+    let settings = [1.0, 5, 25, 50, 100].map {
+      TrainingSetting(horizon: 100, scale: $0, metaStepSize: 1e-7)
+    }
+    let x = Self.places(settings[0])
+    return Experiment(
+      name: name, title: "Relative improvement at T = 100, η = 1e-7, by the scale e",
+      source: "\(Self.paper), scripts of the repository",
+      referenceCommand: settings[0].referenceCommand,
+      quantity: "(F_GD - F_k) / F_GD", abscissa: "training step k", isLogarithmic: false,
+      closeness: .absolute(2e-4), notes: ["Published at three k, to four decimals at best."],
+      runs: settings.map(\.lossRun),
+      curves: settings.map { setting in
+        let label = "e = \(Number.short(setting.scale))"
+        return Experiment.Curve(
+          label: label, x: x, runs: [setting.lossRun.id],
+          values: { $0[0].improvements(at: x) },
+          published: plot?.curves.first { $0.label == label }
+            .map { LargeBatchExperiment.values($0, at: x) })
+      })
+  }
+
   /// E2's text says b = 20, its scripts 25.
   private var fewerRows: Experiment {
     var setting = TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-3)
@@ -158,6 +180,12 @@ struct DescentExperiments {
 }
 
 extension [Double] {
+  /// (F_GD - F_k) / F_GD at the k of ``values(at:)``.
+  fileprivate func improvements(at x: [Double]) -> [Double] {
+    let losses = values(at: x)
+    return losses.map { (losses[0] - $0) / losses[0] }
+  }
+
   /// The entries for every hundredth k, as ``TrainingSetting/lossRun`` keeps them; NaN beyond the end.
   fileprivate func values(at x: [Double]) -> [Double] {
     x.map { k in

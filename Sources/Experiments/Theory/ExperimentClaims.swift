@@ -44,7 +44,7 @@ enum ExperimentClaims {
       + ["figure-2a", "figure-2b"].compactMap { name in
         results.experiments.first { $0.name == name }.map { baseline($0, results.experiments) }
       }
-      + [results.experiments.first { $0.name == "inference" }.map(inference)].compactMap(\.self)
+      + results.experiments.filter { InferenceExperiment.names.contains($0.name) }.map(inference)
       + [
         results.experiments.first { $0.name == "biases" }.map(biases),
         results.experiments.first { $0.name == "sign-consistency" }.map(consistency),
@@ -221,7 +221,9 @@ enum ExperimentClaims {
     let learned = experiment.curves.filter { $0.label.hasPrefix(InferenceExperiment.learned) }
     let time = 2000.0
     let relaxed = value(InferenceExperiment.relaxed, at: time) ?? .nan
-    let adam = value(InferenceExperiment.adam, at: time) ?? .nan
+    let adam =
+      experiment.curves.filter { $0.label.hasPrefix(InferenceExperiment.bestAdam) }
+      .compactMap { value($0.label, at: time) }.filter { !$0.isNaN }.min() ?? .nan
     let values = learned.compactMap { curve in
       value(curve.label, at: time).map { (curve.label, $0) }
     }
@@ -230,7 +232,7 @@ enum ExperimentClaims {
     }
     return result(
       "E8", "on fresh instances the trained rule beats Adam over a grid of momenta",
-      "paper A, section on inference", subject: "32 fresh instances, d = 32, b = 25",
+      experiment.source, subject: experiment.title,
       reason:
         "at t = \(Int(time)): learned \(values.map { brief($0.1) }.joined(separator: ", ")), best Adam "
         + "\(brief(adam)), gradient descent with 1.9 of its step \(brief(relaxed))",
