@@ -64,6 +64,16 @@ import Testing
     }
     #expect(verdict("E8", run(1e-8)) == .holds)
     #expect(verdict("E8", run(1e-4)) == .violated)
+    // Both sizes are judged, each by the best of its grids.
+    var both = run(1e-8)
+    both.append(both[0])
+    both[1].name = "figure-8"
+    both[1].curves.append(
+      .init(
+        label: "Adam, best of 90 momenta from β₂ = 0.1 at every t", x: both[1].curves[1].x,
+        y: [Double](repeating: 1, count: 20) + [1e-9]))
+    #expect(
+      Ledger.rows(Self.results(both)).first { $0.id == "E8" }?.counts == [.holds: 1, .violated: 1])
     // A curve that ends before the time of the comparison is no loser.
     var short = run(1e-8)
     short[0].curves.append(.init(label: "learned, eta = 1e-4", x: [0, 600], y: [1, 1e-4]))
