@@ -4,6 +4,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Experiments
+
 /// Published experiments: what is run once, kept, compared and computed again.
 @Suite struct Experiments {
   private static let machine = Sample.record
@@ -126,6 +128,52 @@ import Testing
     #expect(try runner(folder).run([experiment])[0].curves == whole)
     #expect(starts.withLock { $0 } == [0, 0, 3, 0, 6])
     #expect(try interims().isEmpty)
+  }
+
+  @Test func aTrainingThatIsCutAnywhereHasTheLossesOfOneThatIsNot() throws {
+    struct Stop: Error {}
+    var setting = TrainingSetting(horizon: 3, scale: 2, metaStepSize: 1e-3)
+    (setting.instances, setting.rows, setting.columns, setting.width) = (2, 4, 6, 8)
+    let problem = try setting.problem()
+    let rule = try setting.rule()
+    func objective() throws -> any MetaObjective {
+      try rule.metaObjective(
+        on: problem, from: Vector(zeros: problem.dimension), horizon: 3, loss: .last)
+    }
+    for stepSize in [1e-3, .infinity] {
+      let plan = MetaTraining(stepSize: stepSize, stepsPerEpoch: 9)
+      let whole = plan.train(rule.parameters, try objective()).losses
+      // The second one leaves the finite numbers.
+      #expect(
+        stepSize.isFinite
+          ? whole.count == 9 && Set(whole).count == 9 : whole.count < 9, "\(whole)")
+      for cut in 1...9 {
+        var left: [String: Tensor]?
+        var ours: [Double]?
+        let first = RunProgress(
+          tell: { if $0 >= Double(cut) / 9 { throw Stop() } }, keep: { left = $0 })
+        do { ours = try plan.losses(from: rule.parameters, objective(), first) } catch is Stop {
+          ours = try plan.losses(from: rule.parameters, objective(), RunProgress(interim: left))
+        }
+        #expect(ours?.map(\.bitPattern) == whole.map(\.bitPattern), "cut at \(cut)")
+        #expect((left == nil) == (cut >= whole.count))
+      }
+    }
+  }
+
+  /// Where published points start beside ours by construction, or lie at a floor, nothing is judged.
+  @Test func figure8IsJudgedByWhatCanBeCompared() throws {
+    let known = allExperiments(
+      try PublishedCurves.load(from: Fixtures.published), trained: Fixtures.trained)
+    let experiment = try #require(known.first { $0.name == "figure-8" })
+    let judged = experiment.curves.filter { curve in
+      let result = ExperimentResult.Curve(
+        label: curve.label, x: curve.x, y: curve.x, published: curve.published)
+      return result.agrees(experiment.closeness) != nil
+    }
+    #expect(judged.map(\.label) == ["Adam, mean over 50 momenta"])
+    // Runs are kept under the steps that they are asked for.
+    #expect(experiment.runs.allSatisfy { $0.id.contains("at 62 steps") })
   }
 
   @Test func aStateIsKeptNowAndThenAndADamagedOneIgnored() throws {

@@ -25,7 +25,7 @@ struct InferenceExperiment {
     var momenta: (Double, Double)
     /// Seconds of a classical rule on one core, and of a trained one.
     var seconds: (classical: Double, learned: Double)
-    /// η of the published learned curve; nil where it is a mean over all.
+    /// η of the published learned curve; nil where published curves are means over all runs of a kind.
     var publishedEta: Double?
     /// Whether the grid of momenta that reaches down to β₂ = 0.1 is run too.
     var hasCoarseGrid: Bool
@@ -69,7 +69,8 @@ struct InferenceExperiment {
       publishedEta: nil, hasCoarseGrid: false,
       notes: [
         "Of the plot only ends were noted; those at a float32 floor, below 1e-6, are not compared.",
-        "The published learned curve is the mean over five η, Adam's the mean over its momenta.",
+        "Adam's published curve is the mean over its momenta; it rises and falls by some per cent from step to "
+          + "step, in single precision by others than here.",
       ])
   }()
 
@@ -79,9 +80,10 @@ struct InferenceExperiment {
       gradientForm: size.gradientForm)
   }
 
-  private static func words(_ size: Size) -> String {
+  /// What is tested on and where values are kept, for the ids of runs.
+  private static func words(_ size: Size, _ marks: [Int]) -> String {
     "\(size.horizon) steps on \(instances) instances of d = \(size.columns), b = \(size.rows), "
-      + "problem seed \(seed)"
+      + "problem seed \(seed), at \(marks.count) steps, \(ResultCache.hash(marks.map(Double.init)))"
   }
 
   /// F at `marks`, increasing, from 0; every instance by itself, while its matrix stays in cache.
@@ -109,7 +111,7 @@ struct InferenceExperiment {
     _ size: Size, _ name: String, at marks: [Int],
     _ rule: @escaping @Sendable () -> some UpdateRule
   ) -> ExperimentRun {
-    ExperimentRun(id: "\(name), \(words(size))", seconds: size.seconds.classical) { _ in
+    ExperimentRun(id: "\(name), \(words(size, marks))", seconds: size.seconds.classical) { _ in
       course(of: rule(), on: try problem(size), at: marks)
     }
   }
@@ -128,7 +130,7 @@ struct InferenceExperiment {
     var setting = size.training
     setting.metaStepSize = eta
     return ExperimentRun(
-      id: "\(setting.command), then \(words(size))", seconds: size.seconds.learned
+      id: "\(setting.command), then \(words(size, marks))", seconds: size.seconds.learned
     ) { [setting] progress in
       var done = 0
       let run = try TrainingRun.run(setting) { steps in

@@ -84,6 +84,8 @@ extension MetaTraining {
     var memory = Memory(for: parameters)
     while !state.isFinished(self) {
       advance(&state, objective, memory: &memory)
+      // Why a training stopped is not kept: a state that has no next step is none to go on from.
+      if state.isFinished(self) { break }
       let share = Double(state.losses.count) / Double(stepCount)
       try progress(share, losses: state.losses) { state.parameters }
     }
