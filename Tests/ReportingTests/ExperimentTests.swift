@@ -161,6 +161,30 @@ import Testing
     }
   }
 
+  /// The scripts' LISTA-CPSS: the loss after its first step against its rule, unrolled by another code path
+  /// with the weights of that step.
+  @Test func theScriptsTrainingIsThatOfItsRule() throws {
+    struct Stop: Error {}
+    let run = try #require(
+      ScriptExperiment().experiment.runs.first { $0.id.hasPrefix("LISTA-CPSS, matrices only") })
+    var states: [[String: Tensor]] = []
+    let progress = RunProgress(
+      interval: .zero, tell: { if $0 * 5000 > 1.5 { throw Stop() } }, keep: { states.append($0) })
+    #expect(throws: Stop.self) { try run.body(progress) }
+    let losses = try #require(states.last?["optcheck.losses"]?.elements)
+    let weights = Parameters(
+      try (0..<100).map { ("We.\($0)", try #require(states.first?["We.\($0)"])) })
+    let problem = try LeastSquares.authors(
+      seed: 895, instances: 10, rows: 400, columns: 512, matricesFirst: true)
+    let totals = unroll(
+      try LISTACPSSWOnly(layers: 100, parameters: weights), on: problem,
+      from: Vector(zeros: problem.dimension), horizon: 100
+    ).totals
+    try #require(states.count == 2 && losses.count == 2)
+    #expect(abs(totals[100] - losses[1]) <= 1e-10 * losses[1])
+    #expect(losses[1] < losses[0] && losses[0] < totals[0])
+  }
+
   /// Where published points start beside ours by construction, or lie at a floor, nothing is judged.
   @Test func figure8IsJudgedByWhatCanBeCompared() throws {
     let known = allExperiments(
