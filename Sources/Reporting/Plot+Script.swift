@@ -65,7 +65,8 @@ extension Plot {
         data += rows(frame.thinned(one.x, one.y), block)
         lines.append("\(block) with lines lc \(colour) lw 1.5 dt (5,4)")
       case .points:
-        let points = Array(zip(one.x, one.y))
+        // What cannot be drawn takes no turn.
+        let points = zip(one.x, one.y).filter { $0.isFinite && $1.isFinite }
         data += rows(points, block)
         let turn = marked
         marked += 1
@@ -157,17 +158,22 @@ extension Plot {
     return entries + horizontals
   }
 
-  /// `text` in lines of at most `width` characters where blanks allow it.
+  /// `text` in lines of at most `width` characters where blanks allow it, about equally long; no line ends
+  /// within an equation.
   static func wrapped(_ text: String, to width: Int) -> [String] {
-    var lines: [String] = []
-    for word in text.split(separator: " ") {
-      if let last = lines.last, last.count + 1 + word.count <= width {
-        lines[lines.count - 1] = last + " " + word
-      } else {
-        lines.append(String(word))
+    let words = text.replacing(" = ", with: "\u{a0}=\u{a0}").split(separator: " ").map(String.init)
+    func filled(_ width: Int) -> [String] {
+      words.reduce(into: []) { lines, word in
+        if let last = lines.last, last.count + 1 + word.count <= width {
+          lines[lines.count - 1] = last + " " + word
+        } else {
+          lines.append(word)
+        }
       }
     }
-    return lines
+    let lines = filled(width).count
+    let least = (1...max(1, width)).first { filled($0).count <= lines } ?? width
+    return filled(least)
   }
 
   private func levelDash(_ index: Int) -> String {

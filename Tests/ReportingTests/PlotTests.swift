@@ -91,6 +91,49 @@ private let gap = Plot(
     let word = String(repeating: "x", count: 60)
     #expect(Plot.wrapped("a \(word) b", to: 50) == ["a", word, "b"])
     #expect(Plot.wrapped("", to: 50).isEmpty)
+    // No line ends within an equation, and none has one word alone.
+    let equation = "LISTA-CPSS trained layer by layer on one matrix, d = 512"
+    let broken = Plot.wrapped(equation, to: 50)
+    #expect(broken.count == 2 && broken[1].hasSuffix(" d\u{a0}=\u{a0}512"))
+    #expect(broken.allSatisfy { $0.count > 20 })
+  }
+
+  /// Few points among many places where there is none are all marked.
+  @Test func sparsePointsAreAllMarked() {
+    let x = (0..<50).map(Double.init)
+    let y = x.map { [1, 10, 49].contains($0) ? $0 : Double.nan }
+    let plot = Plot(
+      title: "", x: .init("x", unit: "1"), y: .init("y", unit: "1"),
+      series: [.points("a", .blue, x: x, y: y), .points("b", .orange, x: x, y: y.map { 2 * $0 })])
+    #expect(!plot.script.contains(" every ") && !plot.script.contains("NaN NaN"))
+    let full = Plot(
+      title: "", x: .init("x", unit: "1"), y: .init("y", unit: "1"),
+      series: [.points("a", .blue, x: x, y: x), .points("b", .orange, x: x, y: x)])
+    #expect(full.script.contains(" every 2::"))
+  }
+
+  /// Curves that run away are cut where others stay, and shown where they are all there is.
+  @Test func aRunawayAloneIsNotCut() {
+    func plot(_ curves: [[Double]], published: [Double]? = nil) -> Plot {
+      ExperimentSection.plot(
+        ExperimentResult(
+          name: "n", title: "t", source: "s", command: "c", referenceCommand: "r", quantity: "F",
+          abscissa: "k", isLogarithmic: true, closeness: .relative(1e-3), notes: [],
+          date: "2026-01-01", seconds: 1, machine: Sample.record,
+          curves: curves.map {
+            .init(label: "", x: $0.indices.map(Double.init), y: $0, published: published)
+          }))
+    }
+    let (away, stays) = ([1, 1e8, 1e20, 1e29], [1, 0.1, 0.01, 1e-3])
+    #expect(plot([away]).y.range == nil)
+    #expect(plot([away, stays]).y.range?.upperBound == 1e6)
+    // Marks are announced where there are some.
+    #expect(
+      plot([stays]).subtitle.isEmpty
+        && plot([stays], published: .init(repeating: .nan, count: 4)).subtitle.isEmpty)
+    #expect(!plot([stays], published: [.nan, 0.1, .nan, .nan]).subtitle.isEmpty)
+    // Less than a decade has no use for powers of ten.
+    #expect(plot([stays]).y.scale == .logarithmic && plot([[186.6, 88.5]]).y.scale == .linear)
   }
 
   /// A smooth curve of 5000 points needs few of them, and none that is dropped is missed by a sixth of a pixel.

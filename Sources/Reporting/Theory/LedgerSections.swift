@@ -195,7 +195,7 @@ struct ExperimentSection: ReportSection {
     }
   }
 
-  /// What to show of curves that run away; nil where none does.
+  /// What to show of curves that run away; nil where none does, or all do: then that is what there is to see.
   ///
   /// All that lies below a million times their starts, for three times as long as the last of them takes
   /// to leave it.
@@ -209,7 +209,7 @@ struct ExperimentSection: ReportSection {
       zip(curve.x, curve.y).first { $0.1.isFinite && $0.1 > 1e6 * start }?.0
     }
     guard experiment.isLogarithmic, let low = drawable.min(), start > 0, let last = runaways.max(),
-      last > first
+      last > first, runaways.count < experiment.curves.count
     else { return nil }
     return (first...(first + 3 * (last - first)), low / 2...1e6 * start)
   }
@@ -224,12 +224,17 @@ struct ExperimentSection: ReportSection {
       }
     }
     let window = window(experiment)
+    let hasMarks = experiment.curves.contains { $0.published?.contains { $0.isFinite } == true }
+    // On less than a decade a logarithmic axis has next to no numbers.
+    let drawable = experiment.curves.flatMap(\.y).filter { $0.isFinite && $0 > 0 }
+    let spread = (drawable.max() ?? 1) / (drawable.min() ?? 1)
     return Plot(
-      title: Plot.literal(experiment.title), subtitle: "marks: published, lines: this program",
+      title: Plot.literal(experiment.title),
+      subtitle: hasMarks ? "marks: published, lines: this program" : "",
       x: Plot.Axis(experiment.abscissa, unit: "1", range: window?.x),
       y: Plot.Axis(
         Plot.literal(experiment.quantity), unit: "1",
-        scale: experiment.isLogarithmic ? .logarithmic : .linear,
+        scale: experiment.isLogarithmic && spread > 10 ? .logarithmic : .linear,
         range: window?.y), series: series)
   }
 }
