@@ -11,69 +11,58 @@ import Foundation
 /// take every short series for a random walk, whose intervals are 1.7 times too wide at φ = 0.9.
 struct AutoregressiveFit {
   /// The fit for one φ.
-  private struct Component {
-    var correlation: Double
+  struct Component {
+    /// sin θ = φ.
+    var angle: Double
     var coefficient: Double
     var error: Double
     var logWeight: Double
-    var deviance: Double
-    var promise: Double
+    fileprivate var deviance: Double
+    fileprivate var promise: Double
+
+    var correlation: Double { sin(angle) }
   }
 
   /// Number of points.
   let count: Int
+  /// The fits on a grid of φ around the one of greatest weight.
+  let components: [Component]
   /// φ of greatest weight.
   private(set) var correlation = 0.0
   /// Bayes' information criterion, up to a constant: smaller is better.
+  ///
+  /// Errors that wander can explain any curve by a plainer one, so φ has the weight √(1 - φ²) here.
   private(set) var criterion = Double.infinity
   /// The same after the linearised correction.
   private(set) var promisedCriterion = Double.infinity
-  private let components: [Component]
-  private let freedom: Double
+  /// The last coefficient's distribution.
+  let distribution: StudentMixture
 
   /// Fits `y` by `columns` of the same length; the coefficient that intervals are for is that of the
   /// last column.
   ///
   /// `floor` is the standard deviation below which residuals are rounding.
   init(columns: [[Double]], y: [Double], floor: Double) {
-    let p = columns.count
-    let n = y.count
+    let (p, n) = (columns.count, y.count)
     count = n
-    let freedom = Double(n - p)
-    self.freedom = freedom
-    let products = CrossProducts(columns + [y])
-    func component(_ theta: Double) -> Component? {
-      let phi = sin(theta)
-      let whitened = products.whitened(phi)
-      guard let root = whitened.choleskyRows(p + 1, keeping: p) else { return nil }
-      // Before the correction: far from a minimum a linearised curve promises too much.
-      let uncorrected = whitened.elements[p * (p + 1) + p] + Double(n) * floor * floor
-      let square = root[p * (p + 1) + p] + Double(n) * floor * floor
-      let pivots = (0..<p).map { root[$0 * (p + 1) + $0] }
-      let last = pivots[p - 1]
-      let stationarity = log(1 - phi * phi)
-      return Component(
-        correlation: phi, coefficient: root[(p - 1) * (p + 1) + p] / last,
-        error: (square / freedom).squareRoot() / last,
-        logWeight: stationarity - pivots.map { log($0) }.reduce(0, +)
-          - freedom / 2 * log(square),
-        deviance: Double(n) * log(uncorrected / Double(n)) - stationarity,
-        promise: Double(n) * log(square / Double(n)) - stationarity)
-    }
+    let fits = Fits(columns: columns, y: y, floor: floor)
     let span = 1.52  // φ up to 0.9987
     // The grid is even in θ with φ = sin θ, so a weight by φ has a factor cos θ = √(1 - φ²).
-    let coarse = (-20...20).map { Double($0) * span / 20 }
-    let rough = coarse.compactMap { theta in component(theta).map { (theta, $0) } }
-    guard let mode = rough.max(by: { $0.1.logWeight < $1.1.logWeight }) else {
-      components = []
+    let rough = (-20...20).compactMap { fits.at(Double($0) * span / 20) }
+    guard let mode = rough.max(by: { $0.logWeight < $1.logWeight }) else {
+      (components, distribution) = ([], StudentMixture(parts: [], freedom: fits.freedom))
       return
     }
     // The weight is nearly normal in θ with deviation 1/√n: a grid of its own, but not a narrow one.
     let width = max(6 / Double(n).squareRoot(), 1.1 * span / 20)
     components = (-30...30).compactMap { step in
-      let theta = mode.0 + Double(step) * width / 30
-      return abs(theta) <= span ? component(theta) : nil
+      let angle = mode.angle + Double(step) * width / 30
+      return abs(angle) <= span ? fits.at(angle) : nil
     }
+    distribution = StudentMixture(
+      parts: components.map {
+        .init(centre: $0.coefficient, error: $0.error, logWeight: $0.logWeight)
+      }, freedom: fits.freedom)
     guard let best = components.max(by: { $0.logWeight < $1.logWeight }) else { return }
     correlation = best.correlation
     let penalty = Double(p + 2) * log(Double(n))
@@ -82,27 +71,44 @@ struct AutoregressiveFit {
   }
 
   /// The quantile `probability` of the last coefficient.
-  func quantile(_ probability: Double) -> Double {
-    guard let top = components.map(\.logWeight).max() else { return .nan }
-    let weights = components.map { exp($0.logWeight - top) }
-    let total = weights.reduce(0, +)
-    var low = components.map { $0.coefficient - 60 * $0.error }.reduce(.infinity, min)
-    var high = components.map { $0.coefficient + 60 * $0.error }.reduce(-.infinity, max)
-    for _ in 0..<60 {
-      let middle = low + (high - low) / 2
-      var sum = 0.0
-      for (component, weight) in zip(components, weights) {
-        sum += weight * Self.studentCDF((middle - component.coefficient) / component.error, freedom)
-      }
-      if sum < probability * total { low = middle } else { high = middle }
-    }
-    return low + (high - low) / 2
-  }
+  func quantile(_ probability: Double) -> Double { distribution.quantile(probability) }
 
-  /// Student's distribution function by Wallace's normal approximation, within 1e-3 from 5 degrees on.
-  static func studentCDF(_ t: Double, _ freedom: Double) -> Double {
-    let z = (8 * freedom + 1) / (8 * freedom + 3) * (freedom * log1p(t * t / freedom)).squareRoot()
-    return erfc(t < 0 ? z / 2.0.squareRoot() : -z / 2.0.squareRoot()) / 2
+  /// Least squares of one series by the same columns under any φ, from one pass over the data.
+  struct Fits {
+    /// Degrees of freedom.
+    let freedom: Double
+    private let columns: Int
+    private let points: Double
+    private let products: CrossProducts
+    private let rounding: Double
+
+    init(columns: [[Double]], y: [Double], floor: Double) {
+      self.columns = columns.count
+      points = Double(y.count)
+      freedom = Double(y.count - columns.count)
+      products = CrossProducts(columns + [y])
+      rounding = Double(y.count) * floor * floor
+    }
+
+    /// The fit under φ = sin θ; nil if the columns are dependent.
+    func at(_ angle: Double) -> Component? {
+      let (p, phi) = (columns, sin(angle))
+      let whitened = products.whitened(phi)
+      guard let root = whitened.choleskyRows(p + 1, keeping: p) else { return nil }
+      // Before the correction: far from a minimum a linearised curve promises too much.
+      let uncorrected = whitened.elements[p * (p + 1) + p] + rounding
+      let square = root[p * (p + 1) + p] + rounding
+      let pivots = (0..<p).map { root[$0 * (p + 1) + $0] }
+      let last = pivots[p - 1]
+      let stationarity = log(1 - phi * phi)
+      return Component(
+        angle: angle, coefficient: root[(p - 1) * (p + 1) + p] / last,
+        error: (square / freedom).squareRoot() / last,
+        logWeight: stationarity - pivots.map { log($0) }.reduce(0, +)
+          - freedom / 2 * log(square),
+        deviance: points * log(uncorrected / points) - 2 * stationarity,
+        promise: points * log(square / points) - 2 * stationarity)
+    }
   }
 }
 

@@ -10,6 +10,7 @@ struct CurveFit {
   /// The fit of the residuals by the derivatives: corrections with their distribution.
   var fit: AutoregressiveFit
   private let steps: [Double]
+  private let logs: [Double]
   private let floor: Double
 
   /// Gauss-Newton with halved steps from every start, then again in the metric of the errors'
@@ -34,7 +35,7 @@ struct CurveFit {
       left = Self.residuals(model, best.parameters, k, y)
     }
     self.model = model
-    (parameters, residuals, steps, self.floor) = (best.parameters, left, k, floor)
+    (parameters, residuals, steps, logs, self.floor) = (best.parameters, left, k, y, floor)
     fit = AutoregressiveFit(
       columns: model.columns(best.parameters, k), y: left, floor: floor)
   }
@@ -46,6 +47,13 @@ struct CurveFit {
 
   /// The 95% interval of parameter `index` around its median.
   func interval(of index: Int) -> (lower: Double, median: Double, upper: Double) {
+    if !isExact, let corner = CornerModel(model, parameters) {
+      let own = corner.distribution(
+        of: index, steps, logs, correlation: Self.correlation(residuals), floor: floor)
+      if !own.parts.isEmpty {
+        return (own.quantile(0.025), own.quantile(0.5), own.quantile(0.975))
+      }
+    }
     var own = fit
     if index != parameters.count - 1 {
       var columns = model.columns(parameters, steps)

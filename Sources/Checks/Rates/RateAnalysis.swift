@@ -147,13 +147,25 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
         best = fit
         continue
       }
-      // A slope may be small, so it needs half the margin; a power is as rich as a floor.
-      let isAsRich = model == .power && old.model == .floor
-      let margin = isAsRich ? 0 : model == .line ? decisive / 2 : decisive
-      if old.fit.criterion - fit.fit.criterion > margin { best = fit }
+      if old.fit.criterion - fit.fit.criterion > margin(of: model, over: old.model) { best = fit }
     }
     guard let smooth = best else { return nil }
     return wave(k, y, floor, against: smooth) ?? smooth
+  }
+
+  /// By how much the criterion of `model` must be less than that of the plainer `old`.
+  private static func margin(of model: CurveModel, over old: CurveModel) -> Double {
+    switch (model, old) {
+    // A slope may be small.
+    case (.line, _): decisive / 2
+    // A power is as rich as a floor.
+    case (.power, .floor): 0
+    // Where a curve bends by itself, a corner that may be anywhere must do much better.
+    case (.broken, .floor), (.broken, .power): 2 * decisive
+    // So must a period, of which there are hundreds.
+    case (.wave, _): 1.5 * decisive
+    default: decisive
+    }
   }
 
   /// A line with a periodic part, if it beats `smooth`.
@@ -196,7 +208,7 @@ public struct RateAnalysis: Sendable, Hashable, Codable {
       if best.fit.criterion - richer.fit.criterion > decisive || richer.isExact { best = richer }
     }
     let gain = smooth.fit.criterion - best.fit.criterion
-    return gain > decisive || best.isExact ? best : nil
+    return gain > margin(of: best.model, over: smooth.model) || best.isExact ? best : nil
   }
 
   /// Reads regime and rates off a curve that leaves nothing but noise.

@@ -5,18 +5,19 @@ import Foundation
 /// Target R1: the rate analysis on series whose truth is known.
 ///
 /// log F_k for k from 0 to K - 1 is a course plus AR(1) noise of standard deviation σ and correlation φ.
-/// Nothing is dropped. A series that not even one who knows φ and σ could tell from a plainer shape
-/// (its curve lies within ``separation`` standard deviations of the nearest such curve, measured in
-/// the noise's own metric) is called unresolved. The right name of an unresolved series is its own or
+/// No series is dropped for what the analysis says of it. A series that not even one who knows φ and σ
+/// could tell from a plainer shape (its curve lies within ``separation`` standard deviations of the nearest
+/// such curve, measured in the noise's own metric) is called unresolved. The right name of an unresolved series is its own or
 /// that of the plainer shape; "flat" is plainer than any slope. Coverage counts every
 /// series whose course is a line, with or without a periodic part, since the interval of its slope is
 /// given even where it contains 0; of courses that bend (floor, two phases) it counts the resolved ones, since
 /// the rate of a part that cannot be seen is no property of the data; the others are counted beside it.
+/// Where few are resolved, more are drawn for coverage alone, until it rests on as many series as elsewhere.
 /// A missing interval covers nothing.
 public struct RateCalibration: Sendable {
   /// Standard deviations from a plainer shape below which a series is unresolved.
   public static let separation = 6.0
-  /// Series of each cell.
+  /// Series of each cell, and resolved series of each cell with a rate.
   public var series: Int
   /// Seed of all draws.
   public var seed: UInt64
@@ -68,15 +69,37 @@ public struct RateCalibration: Sendable {
     let total = settings.count
     return try settings.enumerated().map { index, setting in
       let count = setting.sigma == 0 ? max(1, series / 10) : series
-      // Chunks, so that threads meet rarely.
-      let chunks = (0..<((count + 9) / 10)).map { ($0 * 10)..<min(count, $0 * 10 + 10) }
       let stream = root.derived(Self.all.firstIndex(of: setting) ?? -1 - index)
-      let trials = try Parallel.map(chunks, threads: threads) { chunk in
-        chunk.map { RateTrial(setting, stream.derived($0)) }
+      let trials = try inChunks(0..<count) { RateTrial(setting, stream.derived($0)) }
+      var further: [RateTrial] = []
+      if SyntheticCourse.rated.contains(setting.course) {
+        let missing = trials.count { !$0.isResolved }
+        var next = count
+        while missing > further.count, next < Self.limit * count {
+          further += try inChunks(next..<next + count) { i in
+            RateTrial.isResolved(setting, stream.derived(i))
+              ? RateTrial(setting, stream.derived(i)) : nil
+          }
+          next += count
+        }
+        further = Array(further.prefix(missing))
       }
       progress(index + 1, total)
-      return RateCell(setting, trials.flatMap { $0 })
+      return RateCell(setting, trials, further: further)
     }
+  }
+
+  /// At most so many times the series of a cell are drawn.
+  private static let limit = 60
+
+  /// What `trial` makes of every index, in order; in chunks, so that threads meet rarely.
+  private func inChunks(
+    _ range: Range<Int>, _ trial: @Sendable (Int) -> RateTrial?
+  ) throws -> [RateTrial] {
+    let chunks = stride(from: range.lowerBound, to: range.upperBound, by: 10).map {
+      $0..<min(range.upperBound, $0 + 10)
+    }
+    return try Parallel.map(chunks, threads: threads) { $0.compactMap(trial) }.flatMap(\.self)
   }
 }
 
@@ -111,24 +134,15 @@ struct RateTrial: Sendable {
     let own = setting.course.regime
     let oracle = RateOracle(correlation: setting.phi, deviation: setting.sigma)
     isStrictlyRight = analysis.regime == own
-    var plainer: Set<Regime> = []
-    if setting.sigma > 0 {
-      func isNear(_ shape: CourseCurve) -> Bool {
-        oracle.distance(truth, from: shape, count: setting.count) < RateCalibration.separation
-      }
-      let bends = [.linearWithFloor, .twoPhase, .sublinear].contains(setting.course)
-      if bends {
-        for shape in truth.plainer(setting.count - 1) where isNear(shape) {
-          plainer.insert(shape.course.regime)
-        }
-      }
-      if analysis.regime == .flat, setting.course != .none, plainer.contains(.linear) || !bends,
-        isNear(CourseCurve(course: .none, parameters: [truth.value(0)]))
-      {
-        plainer.insert(.flat)
-      }
+    var plainer = Self.plainerRegimes(setting, truth, oracle)
+    let bends = setting.course.bends
+    isResolved = plainer.isEmpty || setting.course == .linear
+    if setting.sigma > 0, analysis.regime == .flat, setting.course != .none,
+      plainer.contains(.linear) || !bends,
+      oracle.isNear(truth, CourseCurve(course: .none, parameters: [truth.value(0)]), setting)
+    {
+      plainer.insert(.flat)
     }
-    isResolved = plainer.isSubset(of: [.flat]) || setting.course == .linear
     isRight = isStrictlyRight || plainer.contains(analysis.regime)
     let phases = analysis.phases
     let rates = truth.rates.map { truth.parameters[$0] }
@@ -143,6 +157,24 @@ struct RateTrial: Sendable {
       reference.isEmpty
       ? [] : given.map { (phases[$0].upper - phases[$0].lower) / (2 * reference[$0].half) }
     oracleCovers = zip(reference, rates).map { abs($0.centre - $1) <= $0.half }
+  }
+
+  /// Whether a series of this generator would be resolved: its course decides, not its noise.
+  static func isResolved(_ setting: RateCalibration.Setting, _ generator: SplitMix64) -> Bool {
+    var rng = generator
+    let truth = setting.course.drawn(setting.count - 1, &rng)
+    let oracle = RateOracle(correlation: setting.phi, deviation: setting.sigma)
+    return setting.course == .linear || plainerRegimes(setting, truth, oracle).isEmpty
+  }
+
+  /// What plainer shapes a bending course cannot be told from.
+  private static func plainerRegimes(
+    _ setting: RateCalibration.Setting, _ truth: CourseCurve, _ oracle: RateOracle
+  ) -> Set<Regime> {
+    guard setting.sigma > 0, setting.course.bends else { return [] }
+    return Set(
+      truth.plainer(setting.count - 1).filter { oracle.isNear(truth, $0, setting) }
+        .map(\.course.regime))
   }
 
   /// AR(1) noise, stationary from its first value on.
@@ -160,7 +192,19 @@ struct RateTrial: Sendable {
   }
 }
 
+extension RateOracle {
+  /// Whether nobody could tell a series of `truth` from one of `shape`.
+  fileprivate func isNear(
+    _ truth: CourseCurve, _ shape: CourseCurve, _ setting: RateCalibration.Setting
+  ) -> Bool {
+    distance(truth, from: shape, count: setting.count) < RateCalibration.separation
+  }
+}
+
 extension SyntheticCourse {
+  /// Whether it is no line, with or without a periodic part.
+  fileprivate var bends: Bool { [.linearWithFloor, .twoPhase, .sublinear].contains(self) }
+
   /// What the analysis should call it.
   var regime: Regime {
     switch self {

@@ -4,8 +4,10 @@ import Foundation
 public struct RateCell: Sendable, Hashable, Codable {
   /// Course, σ, φ and K.
   public var setting: RateCalibration.Setting
-  /// Number of series.
+  /// Number of series, without those drawn for coverage alone.
   public var series: Int
+  /// Series that coverage counts: the resolved ones, and those drawn for it.
+  public var seen: Int
   /// Intervals that coverage counts: one for each phase of each series that ``RateCalibration`` counts.
   public var counted: Int
   /// Those of them that contain the rate.
@@ -22,23 +24,26 @@ public struct RateCell: Sendable, Hashable, Codable {
   public var strictlyNamed: Int
   /// Series with a right name.
   public var named: Int
-  /// Resolved series for which a rate was given.
+  /// Series that coverage counts for which a rate was given.
   public var rated: Int
   /// The largest width over the rate.
   public var largestRelativeWidth: Double?
   /// How often each name was given.
   public var names: [String: Int]
 
-  init(_ setting: RateCalibration.Setting, _ trials: [RateTrial]) {
+  init(
+    _ setting: RateCalibration.Setting, _ trials: [RateTrial], further: [RateTrial] = []
+  ) {
     self.setting = setting
     series = trials.count
-    let resolved = trials.filter(\.isResolved)
+    unresolved = trials.count { !$0.isResolved }
+    let resolved = trials.filter(\.isResolved) + further
+    seen = resolved.count
     counted = resolved.reduce(0) { $0 + $1.covers.count }
     covered = resolved.reduce(0) { $0 + $1.covers.count { $0 } }
     oracleCovered = resolved.reduce(0) { $0 + $1.oracleCovers.count { $0 } }
     let widths = resolved.flatMap(\.widths).sorted()
     width = widths.isEmpty ? nil : (widths[(widths.count - 1) / 2] + widths[widths.count / 2]) / 2
-    unresolved = trials.count - resolved.count
     unresolvedCovered = trials.filter { !$0.isResolved }.reduce(0) { $0 + $1.covers.count { $0 } }
     strictlyNamed = trials.count { $0.isStrictlyRight }
     named = trials.count { $0.isRight }
@@ -52,7 +57,7 @@ public struct RateCell: Sendable, Hashable, Codable {
 
   /// The standard error of ``coverage``, √(p (1 - p) / n) with n the number of series, not of phases.
   public var coverageError: Double? {
-    coverage.map { ($0 * (1 - $0) / Double(max(1, series - unresolved))).squareRoot() }
+    coverage.map { ($0 * (1 - $0) / Double(max(1, seen))).squareRoot() }
   }
 
   /// The share of right names.
@@ -77,7 +82,7 @@ extension RateCell {
   /// Whether coverage is within two standard errors of 93-97%; for cells with few series.
   public var isCoverageCompatible: Bool {
     guard let coverage else { return true }
-    let error = 2 * (0.95 * 0.05 / Double(max(1, series - unresolved))).squareRoot()
+    let error = 2 * (0.95 * 0.05 / Double(max(1, seen))).squareRoot()
     return coverage >= 0.93 - error && coverage <= 0.97 + error
   }
 

@@ -88,7 +88,7 @@ struct RateSummarySection: ReportSection {
     let series = record.noisy.map(\.series).max() ?? 0
     return """
       \(table.text)
-      R1 asks for 1,000 series in a cell; here each has \(series), so a coverage of 95 % has a standard \
+      R1 asks for 1,000 series in a cell; here each has \(series), and coverage counts as many, so a coverage of 95 % has a standard \
       error of \(Number.fixed(100 * (0.95 * 0.05 / Double(max(1, series))).squareRoot(), decimals: 1)) \
       points. Cells without noise have a tenth as many.
 
@@ -97,7 +97,8 @@ struct RateSummarySection: ReportSection {
       \(Number.short(RateCalibration.separation)) standard deviations of a plainer shape, in the metric \
       of noise with known φ and σ: nobody could tell. There the plainer shape's name is \
       right too, as is "flat" for a slope that small, and the rate of a part that cannot be seen is \
-      left out of coverage and counted in a column of its own. A line's slope has an interval even where it \
+      left out of coverage and counted in a column of its own; instead, more series are drawn, for coverage alone, \
+      until there are as many as elsewhere (*seen*). A line's slope has an interval even where it \
       contains 0, so no line is left out. No interval covers nothing. Both rates of two phases count. *Oracle* is \
       generalised least squares that knows course and φ; *width* the median of interval over oracle's. \
       *Own name* counts the course's own name only.
@@ -119,7 +120,7 @@ struct RateCourseSection: ReportSection {
     var table = Markdown.Table(
       "σ, φ, K",
       numbers: [
-        "series", "covered %", "± %", "oracle %", "width", "unresolved", "covered there",
+        "series", "seen", "covered %", "± %", "oracle %", "width", "unresolved", "covered there",
         "named right %", "own name %", "rates given", "misses",
       ])
     for cell in cells {
@@ -128,7 +129,8 @@ struct RateCourseSection: ReportSection {
       table.add([
         isExact
           ? "none, K = \(setting.count)" : "\(setting.sigma), \(setting.phi), \(setting.count)",
-        "\(cell.series)", percent(cell.coverage), isExact ? "" : percent(cell.coverageError),
+        "\(cell.series)", "\(cell.seen)", percent(cell.coverage),
+        isExact ? "" : percent(cell.coverageError),
         isExact || cell.counted == 0
           ? "" : percent(Double(cell.oracleCovered) / Double(cell.counted)),
         isExact
