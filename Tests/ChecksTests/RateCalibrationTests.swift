@@ -61,6 +61,24 @@ import Testing
     #expect(abs(analysis.phases[0].end - 150) <= 2)
   }
 
+  /// A first phase of a few steps keeps its slope.
+  @Test(arguments: [5.0, 7, 9, 12])
+  func shortPhases(corner: Double) throws {
+    for seed in 1...5 as ClosedRange<UInt64> {
+      var rng = SplitMix64(seed: seed)
+      let values = (0...200).map { k in
+        exp(-0.5 * min(Double(k), corner) - 0.01 * max(Double(k) - corner, 0) + 0.02 * rng.normal())
+      }
+      let phases = RateAnalysis(values).phases
+      try #require(phases.count == 2)
+      for (phase, truth) in zip(phases, [0.5, 0.01]) {
+        let width = phase.upper - phase.lower
+        #expect(phase.lower - width / 2 < truth && truth < phase.upper + width / 2, "\(phase)")
+        #expect(width < 0.1 * truth, "\(phase)")
+      }
+    }
+  }
+
   /// What is said of two phases turns round with time, and shifts with any line that is added.
   @Test func phasesTurnAndShift() throws {
     var rng = SplitMix64(seed: 3)

@@ -68,7 +68,9 @@ struct CornerModel {
       columns: best.given + [best.place], y: residuals(parameters), floor: floor)
     let deviation = (linear.quantile(0.841) - linear.quantile(0.159)) / 2
     // Dense around the best place and down to the ends of what can be a corner.
-    let (first, last) = (k[0] + Self.least, k[k.count - 1] - Self.least)
+    let (start, end) = (k[0], k[k.count - 1])
+    let first = start + min(Self.least, (place - start) / 2)
+    let last = end - min(Self.least, (end - place) / 2)
     let reach = max(10 * deviation, (last - first) / 4)
     let half = asinh(reach / deviation)
     let freedom = Double(y.count - best.given.count)
@@ -115,7 +117,8 @@ struct CornerModel {
 
   /// How much of φ's weight is that of the curve linearised in κ, too.
   private static let linearity = 0.75
-  /// Steps that a phase has at least: on fewer nobody would look for a rate.
+  /// Steps that a phase has at least, unless the best one is hardly longer: on fewer nobody would look
+  /// for a rate.
   private static let least = Double(RateAnalysis.leastCount) / 2
   /// Places on either side of the best.
   private static let half = 30
