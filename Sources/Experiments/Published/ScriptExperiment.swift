@@ -197,6 +197,8 @@ struct ScriptExperiment {
         "A learned rule with e = 5,000 starts as gradient descent: its value at k = 0.",
         "Ten instances, as in the other scripts of this size. A curve ends before the first loss that is not "
           + "finite.",
+        "LISTA-CPSS with shared weights starts at matrices 0 and with the problem's step near 0: the threshold lets "
+          + "nothing pass, so gradients are 0 and neither learns.",
       ], runs: entries.map(\.run), curves: entries.map(\.curve))
   }
 }
