@@ -1,12 +1,8 @@
-internal import COpenBLAS
-
-/// Layer-wise training of an unfolded linear iteration x ← x + W_t (y - M x) with one matrix M for all
-/// instances, on F(x_l) = Σ_i ½ ‖M x_l - y_i‖², from x_0 = 0.
+/// Layer-wise training of an unfolded linear iteration x ← x + W_t (y - M x), on
+/// F(x_l) = Σ_i ½ ‖M_i x_l - y_i‖², from x_0 = 0.
 ///
-/// Residuals obey r_{t+1} = (I - M W_t) r_t, so the instances enter losses and gradients only through
-/// Σ_i y_i y_iᵀ: b instances, the rows of a triangular factor of that sum, stand for all of them. A layer
-/// is trained in stages of one step of a fresh Adam each, which is η g / (|g| + ε); the first stage moves
-/// the layer alone, the others the earlier ones too, each by a fixed factor less than the one after it
+/// A layer is trained in stages of one step of a fresh Adam each, which is η g / (|g| + ε); the first stage
+/// moves the layer alone, the others the earlier ones too, each by a fixed factor less than the one after it
 /// (the NetX `main_unroll_listas.py`). A layer whose rate is below η times the precision
 /// of the weights is left as it is.
 public final class UnfoldedLayers {
@@ -23,24 +19,15 @@ public final class UnfoldedLayers {
 
   /// How many layers back rates count: decay^reach is the last power that is at least the precision.
   private let reach: Int
-  private let rows: Int
-  private let columns: Int
-  /// M, b x d, row-major.
-  private let matrix: Matrix
+  /// Entries of W_t.
+  private let size: Int
   /// W_t, T times d x b.
   private let weights: AlignedBuffer
-  /// M W_t, T times b x b.
-  private let products: AlignedBuffer
-  /// The residuals r_t as rows, T + 1 times b x b.
-  private let residuals: AlignedBuffer
-  /// ∂F/∂r_t, twice b x b: of this layer and of the one before.
-  private let cotangents: AlignedBuffer
-  /// ∂F/∂(M W_t), b x b.
-  private let slope: AlignedBuffer
   /// ∂F/∂W_t, d x b.
   private let gradient: AlignedBuffer
+  private let residuals: any LayerResiduals
 
-  /// Prepares a training.
+  /// Prepares a training on instances of one matrix.
   ///
   /// - Parameters:
   ///   - matrix: M, b x d.
@@ -49,34 +36,54 @@ public final class UnfoldedLayers {
   ///   - stepSize: η of a layer in its first stage.
   ///   - precision: the unit roundoff of the weights that a step is meant for.
   /// - Throws: ``EngineError`` where the targets do not span all of their space.
-  public init(
+  public convenience init(
     matrix: Matrix, targets: Matrix, weights: [[Double]], stepSize: Double,
     precision: Double = .ulpOfOne / 2
   ) throws(EngineError) {
-    let (b, d) = (matrix.rows, matrix.columns)
+    precondition(targets.columns == matrix.rows, "y \(targets.rows) x \(targets.columns)")
+    self.init(
+      try SharedResiduals(matrix: matrix, targets: targets, layers: weights.count),
+      size: matrix.rows * matrix.columns, weights, stepSize, precision)
+  }
+
+  /// Prepares a training on instances with a matrix of their own each.
+  ///
+  /// - Parameters:
+  ///   - map: the M_i, b x d.
+  ///   - target: y, length N b.
+  ///   - weights: W_0 to W_{T-1}, d x b each, row-major.
+  ///   - stepSize: η of a layer in its first stage.
+  ///   - precision: the unit roundoff of the weights that a step is meant for.
+  public convenience init(
+    map: BlockDiagonal, target: Vector, weights: [[Double]], stepSize: Double,
+    precision: Double = .ulpOfOne / 2
+  ) {
+    precondition(target.count == map.rows, "y of length \(target.count) for \(map.rows) rows")
+    self.init(
+      OwnResiduals(map: map, target: target, layers: weights.count),
+      size: map.blockRows * map.blockColumns, weights, stepSize, precision)
+  }
+
+  private init(
+    _ residuals: any LayerResiduals, size: Int, _ weights: [[Double]], _ stepSize: Double,
+    _ precision: Double
+  ) {
     precondition(
-      targets.columns == b && !weights.isEmpty && weights.allSatisfy { $0.count == b * d },
-      "y \(targets.rows) x \(targets.columns), \(weights.count) matrices for \(b) x \(d)")
+      !weights.isEmpty && weights.allSatisfy { $0.count == size },
+      "\(weights.count) matrices for \(size) entries")
     BLAS.start()
-    self.matrix = matrix
+    self.residuals = residuals
     self.stepSize = stepSize
+    self.size = size
     var (rate, reach) = (Self.decay, 0)
     while rate >= precision { (rate, reach) = (rate * Self.decay, reach + 1) }
     self.reach = reach
     layers = weights.count
-    (rows, columns) = (b, d)
-    self.weights = AlignedBuffer(layers * b * d)
-    products = AlignedBuffer(layers * b * b)
-    residuals = AlignedBuffer((layers + 1) * b * b)
-    cotangents = AlignedBuffer(2 * b * b)
-    slope = AlignedBuffer(b * b)
-    gradient = AlignedBuffer(b * d)
-    // The factor R of the y_i = Q R has Rᵀ R = Σ_i y_i y_iᵀ.
-    let factor = try targets.thinQR().r
-    residuals.base.update(from: factor.elements, count: b * b)
+    self.weights = AlignedBuffer(layers * size)
+    gradient = AlignedBuffer(size)
     for (t, matrix) in weights.enumerated() {
-      (self.weights.base + t * b * d).update(from: matrix, count: b * d)
-      renewProduct(t)
+      (self.weights.base + t * size).update(from: matrix, count: size)
+      residuals.renew(t, entries(t))
     }
   }
 
@@ -87,18 +94,15 @@ public final class UnfoldedLayers {
   /// - Throws: what `progress` throws.
   public func advance(progress: (Int) throws -> Void) rethrows -> [Double] {
     // Beyond its reach the last pass has left residuals as they were.
-    for t in 0..<layers { forward(t) }
+    for t in 0..<layers { residuals.forward(t, entries(t)) }
     return try (1...layers).map { layer in
       var last = Double.nan
       for (stage, factor) in Self.stages.enumerated() {
         let first = stage == 0 ? layer - 1 : max(0, layer - 1 - reach)
-        if stage == 0 {
-          for t in max(0, layer - 2 - reach)..<layer { forward(t) }
-        } else {
-          // What the stage before has moved.
-          for t in (stage == 1 ? layer - 1 : first)..<layer { forward(t) }
-        }
-        last = loss(layer)
+        // What the stage before has moved, if only by what the layer before this one was trained.
+        let moved = [max(0, layer - 2 - reach), layer - 1, first][stage]
+        for t in moved..<layer { residuals.forward(t, entries(t)) }
+        last = residuals.loss(layer)
         step(layer, downTo: first, rate: stepSize * factor)
       }
       try progress(layer)
@@ -108,65 +112,27 @@ public final class UnfoldedLayers {
 
   /// W_t, d x b, row-major.
   public func weights(at t: Int) -> [Double] {
-    Array(UnsafeBufferPointer(start: weights.base + t * rows * columns, count: rows * columns))
+    Array(UnsafeBufferPointer(start: entries(t), count: size))
   }
 
-  private func loss(_ layer: Int) -> Double {
-    let r = residuals.base + layer * rows * rows
-    return cblas_ddot(Int32(rows * rows), r, 1, r, 1) / 2
-  }
-
-  /// r_{t+1} = r_t - r_t (M W_t)ᵀ, r as rows.
-  private func forward(_ t: Int) {
-    let (r, b) = (residuals.base + t * rows * rows, Int32(rows))
-    let next = r + rows * rows
-    next.update(from: r, count: rows * rows)
-    cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, b, b, b, -1, r, b, product(t), b, 1, next, b)
-  }
+  private func entries(_ t: Int) -> UnsafeMutablePointer<Double> { weights.base + t * size }
 
   /// One step of the layers from `layer` down to that of index `first`.
   private func step(_ layer: Int, downTo first: Int, rate: Double) {
-    let (size, b) = (rows * rows, Int32(rows))
-    var (now, before) = (cotangents.base, cotangents.base + size)
-    now.update(from: residuals.base + layer * size, count: size)
+    residuals.turn(at: layer)
     var rate = rate
     for t in (first..<layer).reversed() {
-      cblas_dgemm(
-        CblasRowMajor, CblasTrans, CblasNoTrans, b, b, b, -1, now, b,
-        residuals.base + t * size, b, 0, slope.base, b)
-      if t > first {
-        before.update(from: now, count: size)
-        cblas_dgemm(
-          CblasRowMajor, CblasNoTrans, CblasNoTrans, b, b, b, -1, now, b, product(t), b, 1, before,
-          b)
-      }
+      residuals.gradient(t, into: gradient.base)
+      if t > first { residuals.backward(t, entries(t)) }
       move(t, rate)
       rate *= Self.decay
-      swap(&now, &before)
     }
   }
 
-  /// W_t by one step of a fresh Adam, with ∂F/∂W_t = Mᵀ ∂F/∂(M W_t).
+  /// W_t by one step of a fresh Adam along `gradient`.
   private func move(_ t: Int, _ rate: Double) {
-    let (b, d) = (Int32(rows), Int32(columns))
-    cblas_dgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, d, b, b, 1, matrix.elements, d, slope.base, b, 0,
-      gradient.base, b)
-    let w = weights.base + t * rows * columns
-    let g = gradient.base
-    for k in 0..<(rows * columns) { w[k] -= rate * g[k] / (abs(g[k]) + Self.epsilon) }
-    renewProduct(t)
-  }
-
-  private func product(_ t: Int) -> UnsafeMutablePointer<Double> {
-    products.base + t * rows * rows
-  }
-
-  private func renewProduct(_ t: Int) {
-    let (b, d) = (Int32(rows), Int32(columns))
-    cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, b, b, d, 1, matrix.elements, d,
-      weights.base + t * rows * columns, b, 0, product(t), b)
+    let (w, g) = (entries(t), gradient.base)
+    for k in 0..<size { w[k] -= rate * g[k] / (abs(g[k]) + Self.epsilon) }
+    residuals.renew(t, w)
   }
 }

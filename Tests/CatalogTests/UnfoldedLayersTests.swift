@@ -18,11 +18,19 @@ import Testing
 
   private func compare(layers: Int, passes: Int, stepSize: Double) throws {
     let problem = try problem()
-    var weights = try LISTACPSSWOnly.initialParameters(
+    let weights = try LISTACPSSWOnly.initialParameters(
       for: problem, layers: layers, start: .reference(), dictionary: data.unscaled)
     let ours = try UnfoldedLayers(
       matrix: data.matrix, targets: data.targets, weights: weights.tensors.map(\.elements),
       stepSize: stepSize)
+    try compare(ours, from: weights, problem, layers: layers, passes: passes, stepSize: stepSize)
+  }
+
+  private func compare(
+    _ ours: UnfoldedLayers, from weights: Parameters, _ problem: LeastSquares, layers: Int,
+    passes: Int, stepSize: Double
+  ) throws {
+    var weights = weights
     let plan = StagedTraining(stepSize: stepSize, length: .epochs(1))
     let rule = try LISTACPSSWOnly(layers: layers, parameters: weights)
     var first = Double.nan
@@ -42,7 +50,7 @@ import Testing
     }
     for (t, tensor) in weights.tensors.enumerated() {
       let distance = zip(ours.weights(at: t), tensor.elements).map { abs($0 - $1) }
-      #expect(distance.count == 24 && (distance.max() ?? 1) <= 1e-9)
+      #expect(distance.count == tensor.elements.count && (distance.max() ?? 1) <= 1e-9)
     }
     // Training does what it is for.
     #expect(ours.advance { _ in }.last ?? .nan < first)
@@ -55,6 +63,39 @@ import Testing
   @Test func layersBeyondReachAreTooFarToCount() throws {
     // The tape moves all of 45 layers in every stage; here those more than 30 back stay.
     try compare(layers: 45, passes: 2, stepSize: 1e-3)
+  }
+
+  /// Seven instances, fewer than rows and columns have, with a matrix of their own each.
+  @Test(arguments: [(layers: 6, passes: 3, stepSize: 5e-3), (45, 2, 1e-3)])
+  func instancesMayDifferInTheirMatrix(
+    _ plan: (layers: Int, passes: Int, stepSize: Double)
+  ) throws {
+    let problem = try LeastSquares.authors(seed: 5, instances: 7, rows: 8, columns: 9)
+    let weights = try LISTACPSSWOnly.initialParameters(
+      for: problem, layers: plan.layers, start: .reference())
+    let shrunk = Parameters(
+      zip(weights.names, weights.tensors).map { name, tensor in
+        (name, Tensor(shape: tensor.shape, elements: tensor.elements.map { 0.1 * $0 }))
+      })
+    let ours = UnfoldedLayers(
+      map: problem.matrix, target: problem.target, weights: shrunk.tensors.map(\.elements),
+      stepSize: plan.stepSize)
+    try compare(
+      ours, from: shrunk, problem, layers: plan.layers, passes: plan.passes,
+      stepSize: plan.stepSize)
+  }
+
+  /// One matrix, whether all instances are said to have it or each to have one like it.
+  @Test func bothWaysAgreeOnOneMatrix() throws {
+    let start = Array(repeating: data.matrix.transposed.elements.map { 0.1 * $0 }, count: 5)
+    let shared = try UnfoldedLayers(
+      matrix: data.matrix, targets: data.targets, weights: start, stepSize: 1e-3)
+    let problem = try problem()
+    let own = UnfoldedLayers(
+      map: problem.matrix, target: problem.target, weights: start, stepSize: 1e-3)
+    for (a, b) in zip(shared.advance { _ in }, own.advance { _ in }) {
+      #expect(abs(a - b) <= 1e-12 * a)
+    }
   }
 
   @Test func resumedTrainingGivesTheSameBits() throws {
