@@ -1,5 +1,5 @@
 public import Catalog
-import Engine
+public import Engine
 import Foundation
 public import Optimization
 
@@ -48,18 +48,21 @@ public struct TrainingRun: Sendable {
   /// Trains `setting` on `problem`, its own problem unless a twin is given.
   ///
   /// - Parameters:
+  ///   - start: X_0; the origin if it is nil.
   ///   - recordingEvery: a snapshot of the weights is kept every so many steps; nil for none.
   ///   - progress: called now and then with the number of further training steps done; what it throws
   ///     ends the run.
   /// - Throws: ``RuleError`` or ``ProblemError`` for a setting that cannot be run.
   public static func run(
-    _ setting: TrainingSetting, on problem: LeastSquares? = nil, recordingEvery: Int? = nil,
-    measuringTravel: Bool = false, progress: (Int) throws -> Void = { _ in }
+    _ setting: TrainingSetting, on problem: LeastSquares? = nil, from start: Vector? = nil,
+    recordingEvery: Int? = nil, measuringTravel: Bool = false,
+    progress: (Int) throws -> Void = { _ in }
   ) throws -> TrainingRun {
     let problem = try problem ?? setting.problem()
     let rule = try setting.rule()
     let objective = try rule.metaObjective(
-      on: problem, from: Vector(zeros: problem.dimension), horizon: setting.horizon, loss: .last)
+      on: problem, from: start ?? Vector(zeros: problem.dimension), horizon: setting.horizon,
+      loss: .last)
     let plan = setting.plan
     var state = plan.initialState(rule.parameters)
     var memory = MetaTraining.Memory(for: rule.parameters)

@@ -132,7 +132,10 @@ struct LedgerRun {
       guard !Self.computed.contains(experiment.name),
         FileManager.default.fileExists(atPath: file.path)
       else { return nil }
-      return try JSONFile.read(ExperimentResult.self, from: file)
+      var result = try JSONFile.read(ExperimentResult.self, from: file)
+      // Numbers are kept; what must be known beside them may have been learned since.
+      result.notes = experiment.notes
+      return result
     }
   }
 

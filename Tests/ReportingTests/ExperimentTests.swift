@@ -142,7 +142,11 @@ import Testing
     }
     for stepSize in [1e-3, .infinity] {
       let plan = MetaTraining(stepSize: stepSize, stepsPerEpoch: 9)
-      let whole = plan.train(rule.parameters, try objective()).losses
+      let uncut = plan.train(rule.parameters, try objective())
+      let whole = uncut.losses
+      let trained = try plan.trained(from: rule.parameters, objective(), RunProgress())
+      #expect(trained.losses.count == whole.count && trained.weights != rule.parameters)
+      if stepSize.isFinite { #expect(trained.weights == uncut.parameters) }
       // The second one leaves the finite numbers.
       #expect(
         stepSize.isFinite
@@ -183,6 +187,68 @@ import Testing
     try #require(states.count == 2 && losses.count == 2)
     #expect(abs(totals[100] - losses[1]) <= 1e-10 * losses[1])
     #expect(losses[1] < losses[0] && losses[0] < totals[0])
+  }
+
+  /// Where the scripts' LISTA-CPSS starts, by the class's own start with the unscaled matrix as dictionary.
+  @Test func theScriptsStartIsTheMeanOverUnscaledMatrices() throws {
+    let one = try LeastSquares.authorsOneMatrix(seed: 5, instances: 3, rows: 4, columns: 8)
+    let problem = try LeastSquares(
+      name: "one", matrices: [one.matrix],
+      target: Vector(Array(one.targets.elements.prefix(4))))
+    let expected = try LISTACPSSWOnly.initialParameters(
+      for: problem, layers: 2, start: .reference(), dictionary: one.unscaled)
+    func start(_ instances: Int) throws -> Parameters {
+      try LISTACPSSWOnly.scriptStart(seed: 5, instances: instances, rows: 4, columns: 8, layers: 2)
+    }
+    let ours = try start(1)
+    #expect(ours.names == expected.names)
+    for (a, b) in zip(ours.tensors, expected.tensors) {
+      for (a, b) in zip(a.elements, b.elements) { #expect(abs(a - b) <= 1e-14) }
+    }
+    // Two matrices: the mean of what each has alone, of which the second is the rest.
+    var stream = ReferenceStream(seed: 5)
+    let draws = stream.normal(count: 64)
+    let second = Matrix(rows: 4, columns: 8, elements: Array(draws[32...]))
+    let sigma = try #require(second.singularValues().elements.first)
+    let both = try start(2).tensors[0].elements
+    let alone = ours.tensors[0].elements
+    for (k, entry) in second.transposed.elements.enumerated() {
+      #expect(abs(both[k] - (alone[k] + 0.9999 / (sigma * sigma) * entry) / 2) <= 1e-13)
+    }
+  }
+
+  /// A test on the matrix of the training has points of its own.
+  @Test func oneMatrixWithOtherPoints() throws {
+    func draw(_ pointSeed: UInt64?) throws -> (unscaled: Matrix, matrix: Matrix, targets: Matrix) {
+      try LeastSquares.authorsOneMatrix(
+        seed: 5, instances: 3, rows: 4, columns: 8, pointSeed: pointSeed)
+    }
+    let (training, test) = try (draw(nil), draw(9))
+    #expect(test.matrix == training.matrix && test.targets != training.targets)
+    #expect(try draw(5).targets == training.targets)
+    let other = try LeastSquares.authorsOneMatrix(seed: 9, instances: 3, rows: 4, columns: 8)
+    #expect(other.matrix != test.matrix)
+  }
+
+  /// Training from X_0 = N(0, I) + 100: at first weights the rule is gradient descent from there.
+  @Test func theFarStartIsTheOneThatIsNamed() throws {
+    let experiment = try #require(
+      allExperiments(PublishedCurves.load(from: Fixtures.published), trained: Fixtures.trained)
+        .first { $0.name == "start-100" })
+    struct Stop: Error {}
+    let problem = try LeastSquares.authors(seed: 895, instances: 32, rows: 25, columns: 32)
+    var stream = ReferenceStream(seed: 895)
+    let start = Vector(stream.normal(count: 32 * 32).map { $0 + 100 })
+    let totals = unroll(
+      GradientDescent(stepRule: .reference), on: problem, from: start, horizon: 20
+    ).totals
+    var setting = TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-3)
+    setting.steps = 1
+    let losses = try setting.farLossRun.body(RunProgress())
+    #expect(losses.count == 1 && abs(losses[0] - totals[20]) <= 1e-10 * totals[20])
+    #expect(try setting.lossRun.body(RunProgress()) != losses)
+    // A start of its own is a run of its own.
+    #expect(experiment.runs.count == 5 && experiment.runs.allSatisfy { $0.id.contains("+ 100") })
   }
 
   /// Where published points start beside ours by construction, or lie at a floor, nothing is judged.

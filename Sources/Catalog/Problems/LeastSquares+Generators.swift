@@ -43,10 +43,11 @@ extension LeastSquares {
   ///
   /// `unscaled` is the matrix as it was drawn, normal from stream `seed`, b x d: `LISTACPSSWOnly` is given
   /// that one. `matrix` has its columns scaled to unit 2-norm; the rows of `targets`, N x b, are M x with
-  /// normal x from stream `seed + 2`.
+  /// normal x from stream `seed + 2`, or `pointSeed + 2`: a test has the matrix of the training, and a seed of
+  /// its own.
   /// - Throws: ``ProblemError`` for a size out of range.
   public static func authorsOneMatrix(
-    seed: UInt64, instances: Int, rows: Int, columns: Int
+    seed: UInt64, instances: Int, rows: Int, columns: Int, pointSeed: UInt64? = nil
   ) throws -> (unscaled: Matrix, matrix: Matrix, targets: Matrix) {
     try checkSizes(
       "authors-\(seed)-d\(columns)-b\(rows)-N\(instances)-one-matrix", instances, rows, columns)
@@ -54,7 +55,7 @@ extension LeastSquares {
     let unscaled = Matrix(
       rows: rows, columns: columns, elements: matrixStream.normal(count: rows * columns))
     let matrix = unitColumnsInSingle(unscaled)
-    var pointStream = ReferenceStream(seed: seed + 2)
+    var pointStream = ReferenceStream(seed: (pointSeed ?? seed) + 2)
     let points = Matrix(
       rows: instances, columns: columns,
       elements: pointStream.normal(count: instances * columns))

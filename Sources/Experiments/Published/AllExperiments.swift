@@ -13,10 +13,12 @@ public func allExperiments(
   DescentExperiments(published: published).all
     + BaselineExperiments(published: published).all
     + AblationExperiment(trained: trained, patches: patches).all
-    + UnrolledExperiment(published: published).all + [ScriptExperiment().experiment]
+    + UnrolledExperiment(published: published).all
+    + [ScriptExperiment().experiment, ScriptInferenceExperiment().experiment]
     + InferenceExperiment(published: published).all
     + [
-      LargeBatchExperiment(published: published).experiment,
+      LargeBatchExperiment(published: published).experiment
+    ] + SeparateLayersExperiment(published: published).all + [
       BiasExperiment().experiment,
       ConsistencyExperiment().experiment,
       TransferExperiment(trained: trained).experiment,

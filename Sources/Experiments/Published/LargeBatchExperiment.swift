@@ -76,8 +76,8 @@ struct LargeBatchExperiment {
       closeness: .relative(1e-3),
       notes: [
         "The plot has 5,000 training steps; its learned curve stands still from k = 400 on.",
-        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is not rebuilt: where all instances have their own "
-          + "matrix, a pass over 100 layers reads 3.4 GB some 30,000 times, about half a day for each of 50.",
+        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is `figure-7-lista`, about a day of a core; "
+          + "`figure-7-first-pass` is where it begins.",
       ], runs: [descent, training],
       curves: [
         Experiment.Curve(

@@ -78,6 +78,16 @@ extension MetaTraining {
   func losses(
     from parameters: Parameters, _ objective: any MetaObjective, _ progress: RunProgress
   ) throws -> [Double] {
+    try trained(from: parameters, objective, progress).losses
+  }
+
+  /// The weights of plain descent from `parameters`, and its losses, as many as stay finite; goes on where it
+  /// was cut.
+  ///
+  /// - Throws: what ends the run.
+  func trained(
+    from parameters: Parameters, _ objective: any MetaObjective, _ progress: RunProgress
+  ) throws -> (weights: Parameters, losses: [Double]) {
     precondition(optimizer == .sgd, "no moments are kept")
     var state = initialState(parameters)
     (state.parameters, state.losses) = progress.resumed(parameters)
@@ -89,6 +99,6 @@ extension MetaTraining {
       let share = Double(state.losses.count) / Double(stepCount)
       try progress(share, losses: state.losses) { state.parameters }
     }
-    return state.losses
+    return (state.parameters, state.losses)
   }
 }

@@ -5,9 +5,9 @@ import Optimization
 /// What the repository's other scripts train on matrices drawn first (`--identical-dict`): baselines,
 /// and paper A's rule with e = 5,000; no plot of the paper shows them.
 struct ScriptExperiment {
-  private static let (instances, rows, columns, horizon) = (10, 400, 512, 100)
+  static let (instances, rows, columns, horizon) = (10, 400, 512, 100)
   /// The problems' seed, that of training and 777.
-  private static let seed: UInt64 = 118 + 777
+  static let seed: UInt64 = 118 + 777
   /// Losses are kept at every so many training steps.
   private static let stride = 100
 
@@ -52,13 +52,13 @@ struct ScriptExperiment {
     }
   }
 
-  private static func several() throws -> LeastSquares {
+  static func several() throws -> LeastSquares {
     try LeastSquares.authors(
       seed: seed, instances: instances, rows: rows, columns: columns, matricesFirst: true)
   }
 
   /// One matrix for all instances, as with `--fixed-dict`.
-  private static func one() throws -> LeastSquares {
+  static func one() throws -> LeastSquares {
     let data = try LeastSquares.authorsOneMatrix(
       seed: seed, instances: instances, rows: rows, columns: columns)
     return try LeastSquares(
@@ -67,7 +67,7 @@ struct ScriptExperiment {
       target: Vector(data.targets.elements))
   }
 
-  private static func objective(
+  static func objective(
     _ rule: some LearnedUpdateRule, on problem: LeastSquares
   ) throws -> (weights: Parameters, any MetaObjective) {
     (
@@ -78,16 +78,15 @@ struct ScriptExperiment {
   }
 
   /// Paper A's rule; `matrices` of them were drawn before its weights.
-  private static func own(
-    on problem: LeastSquares, matrices: Int
-  ) throws -> (weights: Parameters, any MetaObjective) {
+  static func own(
+    matrices: Int
+  ) throws -> CoordMathDNN {
     let architecture = CoordMathDNN.Architecture(widths: [2, 5120])
     let weights = try CoordMathDNN.initialParameters(
       architecture, .orthogonal(.inOut), scale: 5000, seed: seed,
       after: matrices * rows * columns)
-    return try objective(
-      CoordMathDNN(architecture: architecture, parameters: weights, stepRule: .reference),
-      on: problem)
+    return try CoordMathDNN(
+      architecture: architecture, parameters: weights, stepRule: .reference)
   }
 
   private static func math() throws -> CoordMathLSTM {
@@ -96,23 +95,6 @@ struct ScriptExperiment {
     return CoordMathLSTM(
       try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
       form: .reference, stepRule: .reference, stateSeed: 118)
-  }
-
-  /// The mean of 0.9999/σ_max(A)² Aᵀ over the matrices as they were drawn: the script hands unscaled ones
-  /// to the variant that learns matrices only.
-  private static func backprojections() throws -> Parameters {
-    var stream = ReferenceStream(seed: seed)
-    let draws = stream.normal(count: instances * rows * columns)
-    var mean = Tensor(zeros: [1, columns, rows])
-    for i in 0..<instances {
-      let matrix = Matrix(
-        rows: rows, columns: columns,
-        elements: Array(draws[(i * rows * columns)..<((i + 1) * rows * columns)]))
-      mean.add(
-        0.9999 / (try matrix.squaredSpectralNorm() * Double(instances)),
-        Tensor(shape: mean.shape, elements: matrix.transposed.elements))
-    }
-    return Parameters((0..<horizon).map { ("We.\($0)", mean) })
   }
 
   /// An unfolded rule from the authors' start with dictionaries.
@@ -125,26 +107,25 @@ struct ScriptExperiment {
     return try objective(make(start), on: problem)
   }
 
-  /// The training of LISTA-CPSS with matrices only.
-  private static func matricesOnly(
-    eta: Double, steps: Int, _ progress: RunProgress
-  ) throws -> [Double] {
-    let problem = try several()
-    guard case .blocks(let map) = problem.map else {
-      preconditionFailure("every instance has its own matrix")
-    }
-    var (weights, losses) = progress.resumed(try backprojections())
+  /// The training of LISTA-CPSS with matrices only, whose start is the mean over `matrices` of them.
+  static func matricesOnly(
+    on problem: LeastSquares, matrices: Int, eta: Double, steps: Int, _ progress: RunProgress
+  ) throws -> (weights: Parameters, losses: [Double]) {
+    var (weights, losses) = progress.resumed(
+      try LISTACPSSWOnly.scriptStart(
+        seed: seed, instances: matrices, rows: rows, columns: columns, layers: horizon))
     let descent = UnfoldedDescent(
-      map: map, target: problem.target, start: Vector(zeros: problem.dimension),
+      map: problem.matrix, target: problem.target, start: Vector(zeros: problem.dimension),
       weights: weights.tensors.map(\.elements), stepSizes: [eta])
+    func trained() -> Parameters {
+      for t in 0..<horizon { weights.tensors[t].elements = descent.weights(of: 0, at: t) }
+      return weights
+    }
     while losses.count < steps, losses.last?.isFinite ?? true {
       losses += descent.advance()
-      try progress(Double(losses.count) / Double(steps), losses: losses) {
-        for t in 0..<horizon { weights.tensors[t].elements = descent.weights(of: 0, at: t) }
-        return weights
-      }
+      try progress(Double(losses.count) / Double(steps), losses: losses, weights: trained)
     }
-    return losses
+    return (trained(), losses)
   }
 
   private static func entries() -> [Entry] {
@@ -153,17 +134,21 @@ struct ScriptExperiment {
     let selection = SupportSelection(group: .reference)
     return [
       taped("learned, e = 5,000", eta: 1e-3, steps: 5000, secondsPerStep: 0.03) {
-        try own(on: several(), matrices: instances)
+        try objective(own(matrices: instances), on: several())
       },
       taped("learned, e = 5,000, one matrix", eta: 1e-3, steps: 5000, secondsPerStep: 0.03) {
-        try own(on: one(), matrices: 1)
+        try objective(own(matrices: 1), on: one())
       },
       taped("Math-L2O, heads p and a", eta: 1e-3, steps: 501, secondsPerStep: 1.1) {
         try objective(math(), on: several())
       },
       Entry(
-        label: "LISTA-CPSS, matrices only", eta: 1e-7, steps: 5000, secondsPerStep: 0.3,
-        losses: matricesOnly),
+        label: "LISTA-CPSS, matrices only", eta: 1e-7, steps: 5000, secondsPerStep: 0.3
+      ) { eta, steps, progress in
+        try matricesOnly(
+          on: several(), matrices: instances, eta: eta, steps: steps, progress
+        ).losses
+      },
       taped("LISTA-CPSS, shared weights", eta: 1e-3, steps: 501, secondsPerStep: perStep) {
         try unfolded(shared: ["We", "theta"]) {
           try LISTACPSS(layers: horizon, parameters: $0, selection: selection)
