@@ -120,7 +120,11 @@ struct ExperimentCommand: AsyncParsableCommand {
       try .load(from: fixtures.appendingPathComponent("Published")),
       trained: fixtures.appendingPathComponent("Trained"),
       network: try real(RealData.mnist) { try RealData.mnist(from: $0, count: 200) },
-      patches: try real(RealData.patches) { try RealData.imagePatches(from: $0) })
+      patches: try real(RealData.patches) { try RealData.imagePatches(from: $0) },
+      tables: [
+        "ionosphere": try real("ionosphere") { try RealData.ionosphere(from: $0) },
+        "spambase": try real("spambase") { try RealData.spambase(from: $0) },
+      ].compactMapValues(\.self))
   }
 
   /// The cache in `folder`, the user's own if that is nil.

@@ -245,9 +245,12 @@ struct TrainingProgram {
       record, to: weights.deletingPathExtension().appendingPathExtension("json"))
   }
 
-  /// What was typed, as it can be typed again.
+  /// What was typed, as it can be typed again, but for the folder: weights do not depend on it.
   private var commandLine: String {
-    let words = CommandLine.arguments.dropFirst().map { word in
+    let typed = CommandLine.arguments.dropFirst()
+    let words = zip(typed, [""] + typed).filter { word, before in
+      before != "--save-dir" && word != "--save-dir" && !word.hasPrefix("--save-dir=")
+    }.map { word, _ in
       word.contains { " '\"$*".contains($0) } ? "'\(word)'" : word
     }
     return (["optcheck"] + words).joined(separator: " ")

@@ -4,17 +4,22 @@ import Testing
 
 /// Experiments that run a trained rule where it was not trained.
 @Suite struct GapExperiments {
+  private static let names = [
+    "ada-lista", "logistic", "logistic-ionosphere", "logistic-spambase", "transfer", "long-horizon",
+    "large-lasso",
+  ]
+
   private static var all: [Experiment] {
     get throws {
       try allExperiments(
         .load(from: Fixtures.published), trained: Fixtures.trained
-      ).filter { ["transfer", "long-horizon", "large-lasso"].contains($0.name) }
+      ).filter { names.contains($0.name) }
     }
   }
 
   @Test func eachShowsTheRulesThatItsClaimsSpeakOf() throws {
     let all = try Self.all
-    #expect(all.count == 3)
+    #expect(all.map(\.name) == Self.names)
     // All learned curves at 1, all others at 2, so that every claim is decided, and holds.
     let results = all.map { experiment in
       ExperimentResult(
@@ -28,8 +33,40 @@ import Testing
         })
     }
     let rows = Ledger.rows(LedgerTests.results(results)).filter { $0.id.hasPrefix("E5") }
-    #expect(rows.map(\.id) == ["E5t", "E5h", "E5s"])
-    #expect(rows.map(\.counts) == [[.holds: 2], [.holds: 1], [.holds: 1]])
+    #expect(rows.map(\.id) == ["E5u", "E5l", "E5t", "E5h", "E5s"])
+    #expect(
+      rows.map(\.counts) == [
+        [.holds: 2], [.holds: 6], [.holds: 2], [.holds: 1], [.holds: 1],
+      ])
+  }
+
+  /// Real data that were not named are told, and which.
+  @Test func realLogisticProblemsNeedTheirData() throws {
+    let needs = try Self.all.filter { $0.needs != nil }
+    #expect(needs.map(\.name) == ["logistic-ionosphere", "logistic-spambase"])
+    #expect(needs.map(\.needs) == ["ionosphere", "spambase"])
+    #expect(needs.allSatisfy { $0.options == " --data DIR" })
+    let problem = try LogisticL1.generated(
+      seed: 3, size: SparseRegressionSize(instances: 1, rows: 20, columns: 6, sparsity: 3),
+      weight: 0.1)
+    let known = try allExperiments(
+      .load(from: Fixtures.published), trained: Fixtures.trained, tables: ["ionosphere": problem])
+    let experiment = try #require(known.first { $0.name == "logistic-ionosphere" })
+    #expect(experiment.needs == nil)
+    // Both steps, each with the constant that it is named for.
+    let norm = try #require(problem.map.distinctMatrices[0].singularValues().elements.first)
+    let minimum = try #require(problem.certifiedMinima().first).value
+    for (words, constant) in [("fair step", norm * norm / 80), ("published step", norm)] {
+      let curve = try #require(experiment.curves.first { $0.label == "ISTA, \(words)" })
+      let run = try #require(experiment.runs.first { $0.id == curve.runs[0] })
+      let gaps = try run.body(RunProgress())
+      var x = Vector(zeros: problem.dimension)
+      let rule = ProximalGradient(stepRule: .constant(0.9999 / constant))
+      var state = rule.initialState(for: problem)
+      rule.step(&x, &state, on: problem)
+      let expected = (problem.values(at: x)[0] - minimum) / minimum
+      #expect(abs(gaps[1] - expected) <= 1e-10 * expected, "\(words)")
+    }
   }
 
   /// Other weights are another run, and so is the other step.

@@ -67,7 +67,10 @@ import Testing
   @Test func onlyRulesOfTheSchemeAreTaken() throws {
     let folder = Fixtures.folder.appendingPathComponent("Trained")
     let names = try TrainedRule.all(in: folder).map(\.name)
-    #expect(names == ["coordmathlstm-pa-lasso", "coordmathlstm-pba12-lasso-small"])
+    #expect(
+      names == [
+        "coordmathlstm-pa-lasso", "coordmathlstm-pa-logistic", "coordmathlstm-pba12-lasso-small",
+      ])
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     #expect(files.contains("rnnprop-lasso-small.safetensors"))
   }

@@ -7,7 +7,7 @@ struct TransferExperiment {
   var trained: URL
 
   /// Paper B's sizes; it takes 1,024 instances.
-  private static func instances(_ lipschitz: LogisticL1.Lipschitz) -> GapExperiment.Instances {
+  static func instances(_ lipschitz: LogisticL1.Lipschitz) -> GapExperiment.Instances {
     let source = FreshProblems(
       .logisticL1,
       size: SparseRegressionSize(instances: 128, rows: 1000, columns: 50, sparsity: 20),

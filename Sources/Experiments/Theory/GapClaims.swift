@@ -1,8 +1,8 @@
 import Checks
 import Storage
 
-/// E5 beyond what a rule was trained for: other problems (E5t), more steps (E5h), other sizes (E5s); and
-/// what its parts do (E5a).
+/// E5 where a rule was trained for other problems (E5t), fewer steps (E5h) or other sizes (E5s), on logistic
+/// problems (E5l), against Ada-LISTA (E5u); and what its parts do (E5a).
 ///
 /// A rule is ahead at an iteration if its mean gap is below that of each rival. A gap of at most 1e-12 is
 /// as good as none, since certificates vouch for no more: where a rival's is that small too the claim holds
@@ -17,6 +17,8 @@ extension ExperimentClaims {
       case "transfer": TransferExperiment.steps.map { transfer(experiment, $0.words) }
       case "long-horizon": [longHorizon(experiment)]
       case "large-lasso": [largeLasso(experiment)]
+      case AdaptiveLISTAExperiment.name: unfolded(experiment)
+      case let name where LogisticExperiments.names.contains(name): logistic(experiment)
       case let name where name.hasPrefix(AblationExperiment.name): [ablation(experiment)]
       default: []
       }
@@ -29,6 +31,27 @@ extension ExperimentClaims {
       experiment, "\(TransferExperiment.learned), \(words)",
       of: ["ISTA, \(words)", "FISTA, \(words)", "Adam", "AdamHD"], at: 100, id: "E5t",
       "a rule trained on LASSO is ahead on logistic problems", subject: "1000 x 50, \(words)")
+  }
+
+  /// Against all that have the fair step or none, and against proximal methods with the published one.
+  private static func logistic(_ experiment: ExperimentResult) -> [CheckResult?] {
+    LogisticExperiments.rivals.map { words, rivals in
+      ahead(
+        experiment, LogisticExperiments.learned, of: rivals + ["Adam", "AdamHD"], at: 100,
+        id: "E5l",
+        "a rule trained on logistic regression is ahead on such problems, real ones too",
+        subject: "\(experiment.name), rivals with the \(words)")
+    }
+  }
+
+  /// After as many steps as Ada-LISTA has layers, and when the rule's own training ended.
+  private static func unfolded(_ experiment: ExperimentResult) -> [CheckResult?] {
+    [Double(AdaptiveLISTAExperiment.layers), 100].map { mark in
+      ahead(
+        experiment, AdaptiveLISTAExperiment.learned, of: [AdaptiveLISTAExperiment.rival], at: mark,
+        id: "E5u", "L2O-PA is ahead of Ada-LISTA on LASSO",
+        subject: "250 x 500, iteration \(Int(mark))")
+    }
   }
 
   private static func longHorizon(_ experiment: ExperimentResult) -> CheckResult? {

@@ -47,8 +47,8 @@ public enum Ledger {
     "T5e",
     "T5r", "T5k", "T6", "T7", "G", "FP1", "FP2", "FP3", "FP4", "GC1", "GC2", "GC3", "GC4", "S1",
     "S2", "S3",
-    "S4", "S5", "S6", "D1P", "PROX", "E1", "E1b", "E2", "E3", "E4", "E5", "E5a", "E5t", "E5h",
-    "E5s", "E6", "E7", "E8",
+    "S4", "S5", "S6", "D1P", "PROX", "E1", "E1b", "E2", "E3", "E4", "E5", "E5a", "E5u", "E5l",
+    "E5t", "E5h", "E5s", "E6", "E7", "E8",
   ]
 
   /// Claim by claim.
