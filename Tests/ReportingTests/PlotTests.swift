@@ -136,6 +136,31 @@ private let gap = Plot(
     #expect(plot([stays]).y.scale == .logarithmic && plot([[186.6, 88.5]]).y.scale == .linear)
   }
 
+  /// Gaps are drawn as far down as certificates go, and places that crowd at the start on an axis that parts
+  /// them.
+  @Test func gapsEndWhereTheirCertificatesDo() {
+    func plot(_ quantity: String, x: [Double], _ curves: [[Double]]) -> Plot {
+      ExperimentSection.plot(
+        ExperimentResult(
+          name: "n", title: "t", source: "s", command: "c", referenceCommand: "r",
+          quantity: quantity, abscissa: "k", isLogarithmic: true, closeness: .shape("none"),
+          notes: [], date: "2026-01-01", seconds: 1, machine: Sample.record,
+          curves: curves.map { .init(label: "", x: x, y: $0) }))
+    }
+    let gap = Experiment.gapQuantity
+    let (dense, even) = ([0.0, 1, 10, 100], [0.0, 1, 2, 3])
+    let curve = [0.5, 1e-3, 1e-9, -1e-17]
+    #expect(plot(gap, x: dense, [curve]).y.range == 1e-13...1)
+    #expect(plot("F", x: dense, [curve]).y.range == nil)
+    #expect(plot(gap, x: dense, [[0.5, 0.1, 1e-3, 1e-5]]).y.range == nil)
+    #expect(plot(gap, x: dense, [curve]).x.scale == .logarithmic)
+    #expect(plot(gap, x: even, [curve]).x.scale == .linear)
+    // A runaway is cut in height; the axis that parts places shows them all.
+    let cut = plot(gap, x: dense, [curve, [0.5, 1, 1e9, 1e30]])
+    #expect(cut.y.range == 1e-13...5e5 && cut.x.range == nil)
+    #expect(plot(gap, x: even, [curve, [0.5, 1, 1e9, 1e30]]).x.range != nil)
+  }
+
   /// A smooth curve of 5000 points needs few of them, and none that is dropped is missed by a sixth of a pixel.
   @Test func thinningIsInvisible() throws {
     let x = (0...4900).map(Double.init)

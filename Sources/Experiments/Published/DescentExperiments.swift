@@ -192,7 +192,7 @@ extension DescentExperiments {
     experiment.closeness = .shape("no plot shows them")
     experiment.notes = [
       "X_0 = N(0, I) + 100 is drawn from the problems' seed: the line that does it is commented out in the "
-        + "authors' code, and the scripts named for it are of other sizes.",
+        + "authors' code. The sizes are those of the other scripts at d = 32.",
       "The first training step drives P to its ends at every η, 0 and 2, and no gradient is left.",
     ]
     return experiment

@@ -124,6 +124,11 @@ public struct Experiment: Sendable {
     self.curves = curves
   }
 
+  /// What curves of gaps show.
+  public static let gapQuantity = "mean of (F - F*) / F*"
+  /// The relative gap that certified minima vouch for: below it nothing is said.
+  public static let certifiedGap = 1e-12
+
   /// About how long it takes on one core, in seconds.
   public var seconds: Double { runs.reduce(0) { $0 + $1.seconds } }
 }

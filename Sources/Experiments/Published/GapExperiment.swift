@@ -96,7 +96,7 @@ struct GapExperiment {
     let marks = Self.marks(to: horizon)
     return Experiment(
       name: name, title: title, source: source, referenceCommand: referenceCommand,
-      quantity: "mean of (F - F*) / F*", abscissa: "iteration", isLogarithmic: true,
+      quantity: Experiment.gapQuantity, abscissa: "iteration", isLogarithmic: true,
       closeness: .shape("no curve of it was published as numbers"),
       notes: notes + [
         "Gaps are taken with respect to certified minima; below 1e-12 they say nothing."

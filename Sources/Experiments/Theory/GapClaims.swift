@@ -8,7 +8,7 @@ import Storage
 /// as good as none, since certificates vouch for no more: where a rival's is that small too the claim holds
 /// vacuously. A rival whose gap is not a number has diverged.
 extension ExperimentClaims {
-  private static let certified = 1e-12
+  private static let certified = Experiment.certifiedGap
 
   /// The claims of `experiments`; those that were not run are left out.
   static func gaps(_ experiments: [ExperimentResult]) -> [CheckResult] {

@@ -214,6 +214,27 @@ struct ExperimentSection: ReportSection {
     return (first...(first + 3 * (last - first)), low / 2...1e6 * start)
   }
 
+  /// Whether places crowd so at their beginning that a linear axis would show the end alone.
+  private static func areDenserAtTheStart(_ x: [Double]) -> Bool {
+    let gaps = zip(x.dropFirst(), x).map { $0 - $1 }
+    guard let first = gaps.first, let last = gaps.last else { return false }
+    return last >= 20 * first
+  }
+
+  /// What heights to show of gaps: none below a tenth of what their certificates vouch for.
+  ///
+  /// - Parameter window: where nothing is known about gaps.
+  private static func heights(
+    _ experiment: ExperimentResult, _ window: ClosedRange<Double>?
+  ) -> ClosedRange<Double>? {
+    let floor = Experiment.certifiedGap / 10
+    let values = experiment.curves.flatMap(\.y).filter(\.isFinite)
+    guard experiment.quantity == Experiment.gapQuantity, let low = values.min(), low < floor,
+      let high = window?.upperBound ?? values.max().map({ 2 * $0 }), high > floor
+    else { return window }
+    return floor...high
+  }
+
   static func plot(_ experiment: ExperimentResult) -> Plot {
     var series: [Plot.Series] = []
     for (i, curve) in experiment.curves.enumerated() {
@@ -224,6 +245,7 @@ struct ExperimentSection: ReportSection {
       }
     }
     let window = window(experiment)
+    let isDense = areDenserAtTheStart(experiment.curves[0].x)
     let hasMarks = experiment.curves.contains { $0.published?.contains { $0.isFinite } == true }
     // On less than a decade a logarithmic axis has next to no numbers.
     let drawable = experiment.curves.flatMap(\.y).filter { $0.isFinite && $0 > 0 }
@@ -231,11 +253,13 @@ struct ExperimentSection: ReportSection {
     return Plot(
       title: Plot.literal(experiment.title),
       subtitle: hasMarks ? "marks: published, lines: this program" : "",
-      x: Plot.Axis(experiment.abscissa, unit: "1", range: window?.x),
+      x: Plot.Axis(
+        experiment.abscissa, unit: "1",
+        scale: isDense ? .logarithmic : .linear, range: isDense ? nil : window?.x),
       y: Plot.Axis(
         Plot.literal(experiment.quantity), unit: "1",
         scale: experiment.isLogarithmic && spread > 10 ? .logarithmic : .linear,
-        range: window?.y), series: series)
+        range: heights(experiment, window?.y)), series: series)
   }
 }
 
