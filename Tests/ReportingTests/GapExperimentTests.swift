@@ -2,6 +2,8 @@ import OptCheck
 import TestSupport
 import Testing
 
+@testable import Experiments
+
 /// Experiments that run a trained rule where it was not trained.
 @Suite struct GapExperiments {
   private static let names = [
@@ -67,6 +69,41 @@ import Testing
       let expected = (problem.values(at: x)[0] - minimum) / minimum
       #expect(abs(gaps[1] - expected) <= 1e-10 * expected, "\(words)")
     }
+  }
+
+  /// A comparison that is cut between two groups of instances goes on there, with the same bits.
+  @Test func aComparisonThatIsCutGoesOn() throws {
+    struct Stop: Error {}
+    let problem = try Lasso.generated(
+      seed: 4, size: SparseRegressionSize(instances: 40, rows: 6, columns: 9, sparsity: 2),
+      weight: 0.1)
+    func gaps(_ progress: RunProgress) throws -> [Double] {
+      try GapExperiment.gaps(
+        of: FISTA(stepRule: .instance), on: problem, horizon: 12, progress)
+    }
+    let whole = try gaps(RunProgress())
+    let minima = try problem.certifiedMinima().map(\.value)
+    let study = GapStudy(problem: problem, minima: minima, horizon: 12)
+    #expect(whole == study.curve("", FISTA(stepRule: .instance)).mean)
+    // 16, 16 and 8 instances.
+    var shares: [Double] = []
+    for cut in 1...3 {
+      var left: [String: Tensor]?
+      let first = RunProgress(
+        tell: {
+          shares.append($0)
+          if $0 >= Double(cut) / 3 { throw Stop() }
+        }, keep: { left = $0 })
+      #expect(throws: Stop.self) { try gaps(first) }
+      let resumed = try gaps(RunProgress(interim: left))
+      #expect(resumed.map(\.bitPattern) == whole.map(\.bitPattern), "cut at \(cut)")
+    }
+    #expect(shares.count == 6)
+    // A state of another run is none.
+    let other = [
+      "sums": Tensor(shape: [2], elements: [1, 1]), "parts": Tensor(shape: [1], elements: [1]),
+    ]
+    #expect(try gaps(RunProgress(interim: other)) == whole)
   }
 
   /// Other weights are another run, and so is the other step.

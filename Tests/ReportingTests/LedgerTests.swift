@@ -2,6 +2,8 @@ import Foundation
 import OptCheck
 import Testing
 
+@testable import Experiments
+
 /// The ledger of claims on results made by hand.
 @Suite struct LedgerTests {
   private static func experiment(_ name: String, _ curves: [(String, [Double])]) -> ExperimentResult
@@ -87,6 +89,30 @@ import Testing
     #expect(verdict("E6", run(1e-3)) == .holds)
     #expect(verdict("E6", run(0)) == .violated)
     #expect(verdict("E6", run(2)) == .violated)
+  }
+
+  /// Who has solved all instances as far as certificates go is behind nobody, and ahead of nobody who has, too.
+  @Test func noLeadBelowWhatCertificatesTellApart() throws {
+    func verdict(_ ours: Double, _ theirs: Double) throws -> Verdict {
+      func curve(_ label: String, _ gap: Double) -> GapCurve {
+        GapCurve(
+          label: label, mean: Array(repeating: gap, count: 101),
+          median: Array(repeating: gap, count: 101), gaps: [100: [gap, gap, gap]])
+      }
+      func paired(_ gap: Double) -> [Double] {
+        Array(repeating: max(gap, Experiment.certifiedGap), count: 3)
+      }
+      let comparison = GapComparison(
+        id: "x", title: "x", setting: "", curves: [curve("ours", ours), curve("FISTA", theirs)],
+        againstFISTA: [100: PairedComparison(paired(ours), paired(theirs))], uncertified: 0)
+      return try #require(ExperimentClaims.comparison(comparison)).verdict
+    }
+    #expect(try verdict(1e-5, 1e-3) == .holds)
+    #expect(try verdict(1e-3, 1e-5) == .violated)
+    #expect(try verdict(8e-18, 2e-18) == .holdsVacuously)
+    #expect(try verdict(-8e-18, 2e-18) == .holdsVacuously)
+    #expect(try verdict(9e-13, 2e-11) == .holds)
+    #expect(try verdict(2e-11, 9e-18) == .violated)
   }
 
   @Test func aTransferredRuleMustBeAheadOfEveryRivalWithItsStep() {

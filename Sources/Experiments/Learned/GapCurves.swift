@@ -60,21 +60,30 @@ public struct GapStudy: Sendable {
   /// The curve of `rule`.
   public func curve(_ label: String, _ rule: any UpdateRule) -> GapCurve {
     let count = problem.instanceCount
-    let ranges = stride(from: 0, to: count, by: chunk).map { $0..<min(count, $0 + chunk) }
     let parts: [[[Double]]] =
-      (try? Parallel.map(ranges, threads: threads) { values(of: rule, in: $0) }) ?? []
+      (try? Parallel.map(ranges, threads: threads) { relativeGaps(of: rule, in: $0) }) ?? []
     // gaps[t] holds all instances.
-    let gaps = (0...horizon).map { t in
-      parts.flatMap { $0[t] }.enumerated().map { i, value in
-        Self.relativeGap(value, minimum: minima[i])
-      }
-    }
+    let gaps = (0...horizon).map { t in parts.flatMap { $0[t] } }
     return GapCurve(
       label: label, mean: gaps.map { $0.reduce(0, +) / Double(count) },
       median: gaps.map { $0.sorted()[(count - 1) / 2] },
       gaps: Dictionary(
         uniqueKeysWithValues: marks.filter { $0 <= horizon }.map { ($0, gaps[$0]) }),
       firstNonFinite: gaps.firstIndex { !$0.allSatisfy(\.isFinite) })
+  }
+
+  /// What runs together.
+  var ranges: [Range<Int>] {
+    let count = problem.instanceCount
+    return stride(from: 0, to: count, by: chunk).map { $0..<min(count, $0 + chunk) }
+  }
+
+  /// The relative gaps of the instances in `range`, one of ``ranges``, for every t; NaN from where a run leaves
+  /// the numbers.
+  func relativeGaps(of rule: any UpdateRule, in range: Range<Int>) -> [[Double]] {
+    values(of: rule, in: range).map { values in
+      zip(values, minima[range]).map { Self.relativeGap($0, minimum: $1) }
+    }
   }
 
   /// The values of the instances in `range` for every t; NaN from where a run leaves the numbers.

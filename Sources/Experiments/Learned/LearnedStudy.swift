@@ -145,8 +145,8 @@ public struct LearnedStudy: Sendable {
     var comparison = GapComparison(
       id: subject.id, title: subject.title, setting: subject.setting, curves: curves,
       againstFISTA: [:], uncertified: minima.count { !$0.isCertified })
-    // Gaps at the level of rounding can be zero or negative: they count as rounding.
-    func floored(_ gaps: [Double]) -> [Double] { gaps.map { max($0, .ulpOfOne) } }
+    // What certificates do not tell apart, a gap of rounding or below zero among it, is no lead.
+    func floored(_ gaps: [Double]) -> [Double] { gaps.map { max($0, Experiment.certifiedGap) } }
     for mark in study.marks {
       if let ours = curves[0].gaps[mark], let theirs = comparison.fista?.gaps[mark] {
         comparison.againstFISTA[mark] = PairedComparison(floored(ours), floored(theirs))

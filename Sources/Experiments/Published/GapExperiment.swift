@@ -50,11 +50,14 @@ struct GapExperiment {
     ].filter { $0 <= horizon }
   }
 
-  /// The mean over instances of (F(x_t) - F*) / F* for t from 0 to `horizon`, on one thread.
+  /// The mean over instances of (F(x_t) - F*) / F* for t from 0 to `horizon`, on one thread; goes on where it
+  /// was cut.
   ///
-  /// - Throws: `RuleError` where a minimum carries no certificate.
+  /// - Parameter share: of the whole run that is done with the gaps of so much of the instances.
+  /// - Throws: `RuleError` where a minimum carries no certificate; what ends the run.
   static func gaps(
-    of rule: any UpdateRule, on problem: any LinearModelProblem, horizon: Int
+    of rule: any UpdateRule, on problem: any LinearModelProblem, horizon: Int,
+    _ progress: RunProgress = RunProgress(), share: (Double) -> Double = \.self
   ) throws -> [Double] {
     guard let problem = problem as? any CertifiableProblem else {
       throw RuleError.unsupported(
@@ -65,9 +68,29 @@ struct GapExperiment {
       throw RuleError.unsupported(
         setting: "problem", value: problem.name, accepted: "minima with a duality gap of 1e-12")
     }
-    return GapStudy(
-      problem: problem, minima: minima.map(\.value), horizon: horizon, threads: 1
-    ).curve("", rule).mean
+    let study = GapStudy(problem: problem, minima: minima.map(\.value), horizon: horizon)
+    let ranges = study.ranges
+    // Sums over the instances so far, t by t, and how many parts these are.
+    var sums = [Double](repeating: 0, count: horizon + 1)
+    var done = 0
+    if let left = progress.interim?["sums"]?.elements, left.count == sums.count,
+      let parts = progress.interim?["parts"]?.elements.first, Int(parts) <= ranges.count
+    {
+      (sums, done) = (left, Int(parts))
+    }
+    for range in ranges[done...] {
+      for (t, gaps) in study.relativeGaps(of: rule, in: range).enumerated() {
+        sums[t] = gaps.reduce(sums[t], +)
+      }
+      done += 1
+      try progress(share(Double(done) / Double(ranges.count))) {
+        [
+          "sums": Tensor(shape: [sums.count], elements: sums),
+          "parts": Tensor(shape: [1], elements: [Double(done)]),
+        ]
+      }
+    }
+    return sums.map { $0 / Double(study.minima.count) }
   }
 
   /// The values of a run at `marks`, NaN beyond its end.
@@ -90,7 +113,9 @@ struct GapExperiment {
       ) { [secondsPerRule] progress in
         let part = entry.trainingSeconds / (entry.trainingSeconds + secondsPerRule)
         let rule = try entry.rule { try progress(part * $0) }
-        return try Self.gaps(of: rule, on: instances.problem(), horizon: horizon)
+        return try Self.gaps(of: rule, on: instances.problem(), horizon: horizon, progress) {
+          part + (1 - part) * $0
+        }
       }
     }
     let marks = Self.marks(to: horizon)

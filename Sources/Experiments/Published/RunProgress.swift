@@ -42,11 +42,20 @@ public final class RunProgress {
   public func callAsFunction(
     _ share: Double, losses: [Double], weights: () -> Parameters
   ) throws {
-    func keepState() throws {
+    try self(share) {
       let weights = weights()
       var arrays = Dictionary(uniqueKeysWithValues: zip(weights.names, weights.tensors))
       arrays[Self.lossesName] = Tensor(shape: [losses.count], elements: losses)
-      try keep(arrays)
+      return arrays
+    }
+  }
+
+  /// Says that `share` of the run is done, from 0 to 1, and with what it could go on: its ``interim`` then.
+  ///
+  /// - Throws: what ends the run, whose state is kept then; `StorageError` where it cannot be.
+  public func callAsFunction(_ share: Double, state: () -> [String: Tensor]) throws {
+    func keepState() throws {
+      try keep(state())
       latest = .now
     }
     do { try tell(share) } catch {

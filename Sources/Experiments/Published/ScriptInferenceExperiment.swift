@@ -58,6 +58,7 @@ struct ScriptInferenceExperiment {
           for (place, mark) in marks.enumerated() {
             sums[place] += mark < own.count && own[mark].isFinite ? own[mark] : .nan
           }
+          try progress(1)
         }
       }
     }
