@@ -127,6 +127,10 @@ import Testing
     #expect(try TextColumn.read(from: tool.url("results/a/validation")).count == 2)
     let names = try Safetensors.read(from: tool.url("results/a/CoordMathLSTM.safetensors")).names
     #expect(names.contains("lstm.weight_ih_l1") && names.contains("linear_p.bias"))
+    // The command that makes these weights, wherever they are put.
+    let record = try JSONFile.read(
+      TrainedRule.Record.self, from: tool.url("results/a/CoordMathLSTM.json"))
+    #expect(record.command.hasPrefix("optcheck \(line)") && !record.command.contains("save-dir"))
 
     // Stopped half-way and resumed: the same bytes.
     let half = try tool.run(

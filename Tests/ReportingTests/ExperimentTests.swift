@@ -217,6 +217,47 @@ import Testing
     }
   }
 
+  /// The authors' layer-wise training: cut after a pass it goes on with the same bits, and what its curves show
+  /// of the losses of all layers are those of one pass, or the last one of each.
+  @Test func layerwiseTrainingGoesOnAndShowsItsLastLayer() throws {
+    struct Stop: Error {}
+    let problem = try LeastSquares.authors(seed: 5, instances: 3, rows: 4, columns: 6)
+    let start = try LISTACPSSWOnly.initialParameters(
+      for: problem, layers: LayerwiseScript.layers, start: .reference())
+    func train(
+      _ progress: RunProgress
+    ) throws -> (weights: Parameters, losses: [Double]) {
+      try LayerwiseScript.train(start, passes: 3, progress) { weights in
+        UnfoldedLayers(
+          map: problem.matrix, target: problem.target, weights: weights, stepSize: 1e-3)
+      }
+    }
+    let whole = try train(RunProgress())
+    #expect(whole.losses.count == 300 && whole.weights != start)
+    var left: [String: Tensor]?
+    let first = RunProgress(
+      interval: .zero, tell: { if $0 > 0.4 { throw Stop() } }, keep: { left = $0 })
+    #expect(throws: Stop.self) { _ = try train(first) }
+    #expect(left?["optcheck.losses"]?.elements.count == 100)
+    let resumed = try train(RunProgress(interim: left))
+    #expect(resumed.losses == whole.losses && resumed.weights == whole.weights)
+
+    let known = try allExperiments(
+      .load(from: Fixtures.published), trained: Fixtures.trained)
+    func values(_ name: String, _ losses: [Double]) throws -> (y: [Double], published: [Double]) {
+      let curve = try #require(known.first { $0.name == name }?.curves.first)
+      return (curve.values([losses]), try #require(curve.published))
+    }
+    let numbers = (1...5000).map(Double.init)
+    let all = try values("figure-7-lista", numbers)
+    #expect(all.y == (1...50).map { 100 * Double($0) })
+    #expect(all.published[0] == 297514 && all.published[49] == 202829)
+    let pass = try values("figure-7-first-pass", Array(numbers.prefix(100)))
+    #expect(pass.y == Array(numbers.prefix(100)) && pass.published[99] == 297514)
+    let silent = pass.published.dropLast().allSatisfy(\.isNaN)
+    #expect(silent)
+  }
+
   /// A test on the matrix of the training has points of its own.
   @Test func oneMatrixWithOtherPoints() throws {
     func draw(_ pointSeed: UInt64?) throws -> (unscaled: Matrix, matrix: Matrix, targets: Matrix) {

@@ -63,7 +63,8 @@ struct DescentExperiments {
 
   private func ratios(
     _ name: String, _ setting: TrainingSetting, _ title: String, source: String,
-    etas: [Double] = Self.etas, run: (TrainingSetting) -> ExperimentRun = \.lossRun
+    etas: [Double] = Self.etas, closeness: Closeness? = nil, notes: [String] = [],
+    run: (TrainingSetting) -> ExperimentRun = \.lossRun
   ) -> Experiment {
     let plot = published[name]
     let x = Self.places(setting)
@@ -77,7 +78,8 @@ struct DescentExperiments {
       name: name, title: title, source: "\(Self.paper), \(source)",
       referenceCommand: settings[0].referenceCommand,
       quantity: "(F_GD - F_k) / F_GD", abscissa: "training step k", isLogarithmic: false,
-      closeness: .absolute(setting.columns > 32 ? 2e-3 : 2e-4), notes: [], runs: runs,
+      closeness: closeness ?? .absolute(setting.columns > 32 ? 2e-3 : 2e-4), notes: notes,
+      runs: runs,
       curves: zip(settings, runs).map { setting, run in
         Experiment.Curve(
           label: "eta = \(Number.short(setting.metaStepSize))", x: x, runs: [run.id],
@@ -177,25 +179,21 @@ struct DescentExperiments {
       "rows-20", setting, "The published setting with b = 20, as the text has it",
       source: "section on stability")
   }
-}
 
-extension DescentExperiments {
   /// Training from X_0 = N(0, I) + 100, as some of the repository's scripts are named for.
   ///
   /// The line that draws it is commented out in the authors' problem, where the stream of the problem's
   /// seed begins; so it is drawn here.
   private var farStart: Experiment {
-    let setting = TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-3)
-    var experiment = ratios(
-      "start-100", setting, "Relative improvement from a start 100 off, T = 20, e = 50",
-      source: "scripts of the repository", run: \.farLossRun)
-    experiment.closeness = .shape("no plot shows them")
-    experiment.notes = [
-      "X_0 = N(0, I) + 100 is drawn from the problems' seed: the line that does it is commented out in the "
-        + "authors' code. The sizes are those of the other scripts at d = 32.",
-      "The first training step drives P to its ends at every η, 0 and 2, and no gradient is left.",
-    ]
-    return experiment
+    ratios(
+      "start-100", TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-3),
+      "Relative improvement from a start 100 off, T = 20, e = 50",
+      source: "scripts of the repository", closeness: .shape("no plot shows them"),
+      notes: [
+        "X_0 = N(0, I) + 100 is drawn from the problems' seed: the line that does it is commented out in the "
+          + "authors' code. The sizes are those of the other scripts at d = 32.",
+        "The first training step drives P to its ends at every η, 0 and 2, and no gradient is left.",
+      ], run: \.farLossRun)
   }
 }
 

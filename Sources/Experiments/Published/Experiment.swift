@@ -173,6 +173,11 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
     }
   }
 
+  /// Below which values say nothing; nil if all do.
+  public var floor: Double? {
+    quantity == Experiment.gapQuantity ? Experiment.certifiedGap : nil
+  }
+
   /// Version of the format.
   public var schema = 1
   /// The experiment's name.

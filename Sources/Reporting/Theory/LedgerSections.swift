@@ -221,18 +221,17 @@ struct ExperimentSection: ReportSection {
     return last >= 20 * first
   }
 
-  /// What heights to show of gaps: none below a tenth of what their certificates vouch for.
+  /// What heights to show: none far below where values say nothing.
   ///
-  /// - Parameter window: where nothing is known about gaps.
+  /// - Parameter window: where no value lies that low.
   private static func heights(
     _ experiment: ExperimentResult, _ window: ClosedRange<Double>?
   ) -> ClosedRange<Double>? {
-    let floor = Experiment.certifiedGap / 10
     let values = experiment.curves.flatMap(\.y).filter(\.isFinite)
-    guard experiment.quantity == Experiment.gapQuantity, let low = values.min(), low < floor,
-      let high = window?.upperBound ?? values.max().map({ 2 * $0 }), high > floor
+    guard let low = experiment.floor.map({ $0 / 10 }), values.contains(where: { $0 < low }),
+      let high = window?.upperBound ?? values.max().map({ 2 * $0 }), high > low
     else { return window }
-    return floor...high
+    return low...high
   }
 
   static func plot(_ experiment: ExperimentResult) -> Plot {
