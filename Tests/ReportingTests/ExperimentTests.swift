@@ -242,20 +242,18 @@ import Testing
     let resumed = try train(RunProgress(interim: left))
     #expect(resumed.losses == whole.losses && resumed.weights == whole.weights)
 
-    let known = try allExperiments(
-      .load(from: Fixtures.published), trained: Fixtures.trained)
-    func values(_ name: String, _ losses: [Double]) throws -> (y: [Double], published: [Double]) {
-      let curve = try #require(known.first { $0.name == name }?.curves.first)
-      return (curve.values([losses]), try #require(curve.published))
-    }
+    let plots = try SeparateLayersExperiment(
+      published: .load(from: Fixtures.published)
+    ).all.map { try #require($0.curves.first) }
     let numbers = (1...5000).map(Double.init)
-    let all = try values("figure-7-lista", numbers)
-    #expect(all.y == (1...50).map { 100 * Double($0) })
-    #expect(all.published[0] == 297514 && all.published[49] == 202829)
-    let pass = try values("figure-7-first-pass", Array(numbers.prefix(100)))
-    #expect(pass.y == Array(numbers.prefix(100)) && pass.published[99] == 297514)
-    let silent = pass.published.dropLast().allSatisfy(\.isNaN)
-    #expect(silent)
+    let (pass, all) = (plots[0], plots[1])
+    #expect(all.values([numbers]) == (1...50).map { 100 * Double($0) })
+    #expect(all.published?.first == 297514 && all.published?.last == 202829)
+    let losses = Array(numbers.prefix(100))
+    #expect(pass.values([losses]) == losses)
+    let published = try #require(pass.published)
+    let silent = published.dropLast().allSatisfy(\.isNaN)
+    #expect(silent && published.last == 297514)
   }
 
   /// A test on the matrix of the training has points of its own.

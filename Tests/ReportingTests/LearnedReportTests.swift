@@ -39,6 +39,24 @@ import Testing
     let pair = PairedComparison([1, 10, 1, 1, 1], [10, 1, 100, 1000, 10])
     #expect(pair.wins == 4 && pair.count == 5)
     #expect(pair.median == -1)
+    // Below the floor nobody is ahead, not even by a gap of rounding below zero.
+    let solved = PairedComparison([1e-15, -2e-17, 0, 1e-3], [2e-16, 1e-15, 0, 1e-3], floor: 1e-12)
+    #expect(solved.wins == 0 && solved.median == 0 && solved.interval == 0...0)
+  }
+
+  /// Where every rule has solved the instances, the study names no winner.
+  @Test func solvedInstancesHaveNoWinner() throws {
+    let problem = try Lasso.generated(
+      seed: 2, size: .init(instances: 7, rows: 16, columns: 8, sparsity: 3))
+    let comparison = try LearnedStudy.compare(
+      .init(
+        id: "solved", title: "", setting: "", problem: problem,
+        learned: [("ISTA", ProximalGradient())], adam: Adam(stepRule: .constant(1e-2)),
+        horizon: 1000),
+      threads: 1)
+    let (early, late) = (comparison.againstFISTA[10], comparison.againstFISTA[1000])
+    #expect(early?.median != 0)
+    #expect(late?.count == 7 && late?.wins == 0 && late?.median == 0)
   }
 
   /// Over many draws the interval holds the true median at least 95 times in 100.

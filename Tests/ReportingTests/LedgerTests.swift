@@ -99,12 +99,12 @@ import Testing
           label: label, mean: Array(repeating: gap, count: 101),
           median: Array(repeating: gap, count: 101), gaps: [100: [gap, gap, gap]])
       }
-      func paired(_ gap: Double) -> [Double] {
-        Array(repeating: max(gap, Experiment.certifiedGap), count: 3)
-      }
+      let paired = PairedComparison(
+        Array(repeating: ours, count: 3), Array(repeating: theirs, count: 3),
+        floor: Experiment.certifiedGap)
       let comparison = GapComparison(
         id: "x", title: "x", setting: "", curves: [curve("ours", ours), curve("FISTA", theirs)],
-        againstFISTA: [100: PairedComparison(paired(ours), paired(theirs))], uncertified: 0)
+        againstFISTA: [100: paired], uncertified: 0)
       return try #require(ExperimentClaims.comparison(comparison)).verdict
     }
     #expect(try verdict(1e-5, 1e-3) == .holds)

@@ -116,10 +116,13 @@ public struct PairedComparison: Sendable, Hashable, Codable {
 
   /// Compares positive numbers of the same instances.
   ///
+  /// Numbers below `floor` count as `floor`: what an error bar does not tell apart is no lead.
+  ///
   /// The interval's ends are order statistics; their ranks follow from the binomial distribution,
   /// whatever the distribution of the numbers.
-  public init(_ first: [Double], _ second: [Double]) {
+  public init(_ first: [Double], _ second: [Double], floor: Double = 0) {
     precondition(first.count == second.count && !first.isEmpty, "\(first.count), \(second.count)")
+    let (first, second) = (first.map { max($0, floor) }, second.map { max($0, floor) })
     let ratios = zip(first, second).map { log10($0 / $1) }.sorted()
     let n = ratios.count
     count = n

@@ -145,11 +145,10 @@ public struct LearnedStudy: Sendable {
     var comparison = GapComparison(
       id: subject.id, title: subject.title, setting: subject.setting, curves: curves,
       againstFISTA: [:], uncertified: minima.count { !$0.isCertified })
-    // What certificates do not tell apart, a gap of rounding or below zero among it, is no lead.
-    func floored(_ gaps: [Double]) -> [Double] { gaps.map { max($0, Experiment.certifiedGap) } }
     for mark in study.marks {
       if let ours = curves[0].gaps[mark], let theirs = comparison.fista?.gaps[mark] {
-        comparison.againstFISTA[mark] = PairedComparison(floored(ours), floored(theirs))
+        comparison.againstFISTA[mark] = PairedComparison(
+          ours, theirs, floor: Experiment.certifiedGap)
       }
     }
     return comparison
