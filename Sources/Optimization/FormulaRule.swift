@@ -96,8 +96,7 @@ public struct FormulaContext {
   public let problem: ProblemFormula
   /// sᵢ, N x 1.
   public let stepSizes: Traced
-  /// The weights by name.
-  let weights: [String: Traced]
+  let weights: TracedWeights
   let observer: Observations?
 
   /// The weight called `name`: a matrix; vectors are columns, leading sides of length 1 are dropped.
@@ -107,7 +106,7 @@ public struct FormulaContext {
   }
 
   /// Whether there is a weight called `name`.
-  public func has(_ name: String) -> Bool { weights[name] != nil }
+  public func has(_ name: String) -> Bool { weights.has(name) }
 
   /// Whether anybody looks on, so that what only they want to see is computed.
   public var isObserved: Bool { observer != nil }
@@ -203,15 +202,42 @@ extension FormulaRule {
   }
 }
 
+/// A rule's weights on one tape, where each is put when it is first asked for: a step of an unfolded rule
+/// needs those of one layer.
+final class TracedWeights {
+  private let parameters: Parameters
+  private let tape: Tape
+  private var placed: [Traced?]
+
+  init(_ parameters: Parameters, on tape: Tape) {
+    self.parameters = parameters
+    self.tape = tape
+    placed = Array(repeating: nil, count: parameters.names.count)
+  }
+
+  /// All of them, in the order of the parameters.
+  var all: [Traced] { parameters.names.indices.map(weight) }
+
+  func has(_ name: String) -> Bool { parameters.names.contains(name) }
+
+  /// The weight called `name`; nil if there is none.
+  subscript(name: String) -> Traced? { parameters.names.firstIndex(of: name).map(weight) }
+
+  private func weight(at i: Int) -> Traced {
+    if let known = placed[i] { return known }
+    let new = tape.variable(parameters.tensors[i].asMatrix)
+    placed[i] = new
+    return new
+  }
+}
+
 /// A rule's formula with its weights on one tape.
 struct FormulaRecorder<Rule: FormulaRule> {
   let rule: Rule
   let tape: Tape
   let problem: ProblemFormula
   let stepSizes: Traced
-  /// The weights on the tape, in the order of the parameters.
-  let variables: [Traced]
-  let weights: [String: Traced]
+  let weights: TracedWeights
   let observer: Observations?
 
   init(
@@ -222,8 +248,7 @@ struct FormulaRecorder<Rule: FormulaRule> {
     self.tape = tape
     self.problem = ProblemFormula(problem)
     self.observer = observer
-    variables = parameters.tensors.map { tape.variable($0.asMatrix) }
-    weights = Dictionary(uniqueKeysWithValues: zip(parameters.names, variables))
+    weights = TracedWeights(parameters, on: tape)
     self.stepSizes = tape.constant(
       Matrix(rows: stepSizes.count, columns: 1, elements: stepSizes))
   }

@@ -89,6 +89,8 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
   /// Steps `range` of the run (from 0) recorded on `tape`, with the loss in them.
   private struct Recording {
     var recorder: FormulaRecorder<Rule>
+    /// All weights, in the order of the parameters, also those that no step asks for.
+    var variables: [Traced]
     var x0: Traced
     var carry0: [Traced]
     var x: Traced
@@ -104,12 +106,14 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
   ) -> Recording {
     let recorder = FormulaRecorder(
       rule, tape, parameters, problem: group.problem, stepSizes: group.stepSizes)
+    let variables = recorder.weights.all
     let isLater = range.lowerBound > 0
     let x0 = recorder.leaf(start.x, isVariable: isLater)
     let carry0 = start.carry.map {
       isLater ? tape.variable($0.matrix) : tape.constant($0.matrix)
     }
-    var run = Recording(recorder: recorder, x0: x0, carry0: carry0, x: x0, carry: carry0)
+    var run = Recording(
+      recorder: recorder, variables: variables, x0: x0, carry0: carry0, x: x0, carry: carry0)
     for t in range {
       (run.x, run.carry) = recorder.step(run.x, run.carry, index: self.start.index + t)
       if run.firstNonFinite == nil, !run.x.value.isFinite { run.firstNonFinite = t + 1 }
@@ -196,7 +200,7 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
 
   private func gradient(_ run: Recording, _ parameters: Parameters) -> Parameters {
     var result = parameters
-    for (i, variable) in run.recorder.variables.enumerated() {
+    for (i, variable) in run.variables.enumerated() {
       result.tensors[i].elements = run.recorder.tape.cotangent(of: variable).elements
     }
     return result
@@ -264,7 +268,7 @@ struct GroupedRuns<Rule: FormulaRule>: Sendable {
       let run = record(
         groups[i], parameters, on: tape, from: state(start, of: groups[i]), steps: 0..<horizon)
       tape.pushforward(
-        zip(run.recorder.variables, direction.tensors).map { ($0, $1.asMatrix) })
+        zip(run.variables, direction.tensors).map { ($0, $1.asMatrix) })
       return run.loss.map { tape.tangent(of: $0).elements[0] } ?? 0
     }
   }

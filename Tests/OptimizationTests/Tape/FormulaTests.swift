@@ -2,6 +2,9 @@ import Foundation
 import OptCheck
 import Testing
 
+@testable import Engine
+@testable import Optimization
+
 /// A small rule with everything that can go wrong: a carry along each axis, a stop-gradient, a kink,
 /// a prox, a step index.
 struct ToyRule: FormulaRule {
@@ -42,6 +45,25 @@ struct ToyRule: FormulaRule {
 }
 
 @Suite struct FormulaObjectives {
+  /// A step of an unfolded rule needs the weights of one layer, and copies no others.
+  @Test func onlyWeightsThatAreAskedForAreCopied() {
+    let parameters = Parameters(
+      (0..<100).map {
+        ("We.\($0)", Tensor(shape: [1, 3, 4], elements: .init(repeating: Double($0), count: 12)))
+      })
+    let tape = Tape()
+    let weights = TracedWeights(parameters, on: tape)
+    let one = weights["We.7"]
+    #expect(one?.value.elements == Array(repeating: 7, count: 12))
+    let bytes = tape.byteCount
+    #expect(tape.count == 1 && bytes < 3 * 12 * 8)
+    // Asked for again it is the same variable, so that its cotangent is one.
+    #expect(weights["We.7"]?.index == one?.index && tape.byteCount == bytes)
+    #expect(weights.has("We.99") && !weights.has("We.100") && weights["We.100"] == nil)
+    #expect(weights.all.map { $0.value.elements[0] } == (0..<100).map(Double.init))
+    #expect(tape.count == 100)
+  }
+
   static func problem(instances: Int = 5) throws -> Lasso {
     try Lasso.generated(
       seed: 3, size: .init(instances: instances, rows: 40, columns: 90, sparsity: 4), weight: 0.05)
