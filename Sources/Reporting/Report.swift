@@ -178,12 +178,13 @@ extension Markdown {
   /// Bullet points.
   static func list(_ items: [String]) -> String { items.map { "- \($0)\n" }.joined() + "\n" }
 
-  /// Numbers with six or more digits after the point shortened to four significant ones.
+  /// Numbers with more than four significant digits shortened to four; no digit is added to the others.
   ///
   /// Reasons and evidence carry all digits, for results.json.
   static func shortened(_ text: String) -> String {
     text.replacing(/-?\d+\.\d{5,}(?:[eE][-+]?\d+)?|-?\d+\.\d+[eE][-+]?\d+/) { match in
-      Double(match.output).map { Number.significant($0, digits: 4) } ?? String(match.output)
+      let short = Double(match.output).map { Number.significant($0, digits: 4) }
+      return short.flatMap { $0.count < match.output.count ? $0 : nil } ?? String(match.output)
     }
   }
 }

@@ -2,7 +2,20 @@ import OptCheck
 import TestSupport
 import Testing
 
+@testable import Reporting
+
 @Suite struct MarkdownTests {
+  /// Numbers lose digits in running text, and never gain one.
+  @Test(arguments: [
+    ("η=4.4437274235629945e-8", "η=4.444e-08"), ("rank 2, 0.6207123 of F", "rank 2, 0.6207 of F"),
+    ("gap 6.41e-08", "gap 6.41e-08"), ("0.00121", "0.00121"), ("-5.5e-16", "-5.5e-16"),
+    ("from -0.001234567 to 1.5", "from -0.001235 to 1.5"), ("at 123456.7891", "at 123456.7891"),
+    ("at 123456.78912", "at 1.235e+05"), ("1e-12 of 10^5.2", "1e-12 of 10^5.2"),
+  ])
+  func textKeepsFourDigits(_ text: String, _ short: String) {
+    #expect(Markdown.shortened(text) == short)
+  }
+
   @Test func tableIsGolden() throws {
     var table = Markdown.Table([("Claim", .left), ("k", .right), ("a|b", .centre)])
     table.add(["`|x|` is small", "100", "yes"])
