@@ -124,19 +124,11 @@ struct LedgerRun {
     ).run(chosen) { try progress("experiments", $0) }
   }
 
-  /// Results in Fixtures/Results, in the order of the list.
+  /// Results in Fixtures/Results but for those that are computed, in the order of the list.
   private func storedExperiments() throws -> [ExperimentResult] {
-    let folder = package.appendingPathComponent("Fixtures/Results")
-    return try ExperimentCommand.known().compactMap { experiment in
-      let file = folder.appendingPathComponent("\(experiment.name).json")
-      guard !Self.computed.contains(experiment.name),
-        FileManager.default.fileExists(atPath: file.path)
-      else { return nil }
-      var result = try JSONFile.read(ExperimentResult.self, from: file)
-      // Numbers are kept; what must be known beside them may have been learned since.
-      result.notes = experiment.notes
-      return result
-    }
+    try ExperimentResult.kept(
+      in: package.appendingPathComponent("Fixtures/Results"), of: try ExperimentCommand.known()
+    ).filter { !Self.computed.contains($0.name) }
   }
 
   // MARK: Yardsticks

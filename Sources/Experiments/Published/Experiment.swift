@@ -1,4 +1,5 @@
 import Engine
+public import Foundation
 public import Storage
 import Synchronization
 
@@ -354,5 +355,23 @@ public struct ExperimentRunner: Sendable {
           y: curve.values(curve.runs.map { outcomes[$0]?.values ?? [] }), published: curve.published
         )
       })
+  }
+}
+
+extension ExperimentResult {
+  /// Results that are kept in a folder, of the experiments `known`, in their order.
+  ///
+  /// Numbers are those of the file; what must be known beside them may have been learned since, so notes are those
+  /// of the experiment.
+  ///
+  /// - Throws: `StorageError` naming a file that cannot be read, or the key at fault in it.
+  public static func kept(in folder: URL, of known: [Experiment]) throws -> [ExperimentResult] {
+    try known.compactMap { experiment in
+      let file = folder.appendingPathComponent("\(experiment.name).json")
+      guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+      var result = try JSONFile.read(ExperimentResult.self, from: file)
+      result.notes = experiment.notes
+      return result
+    }
   }
 }
