@@ -74,8 +74,8 @@ import Testing
 
   /// One curve of each family that takes no more than some seconds, computed again.
   @Test(arguments: [
-    "e2000-T10", "rows-20", "start-100", "inference", "figure-2-ends", "transfer",
-    "sign-consistency",
+    "e2000-T10", "rows-20", "start-100", "scale-64x50", "inference", "figure-2-ends", "transfer",
+    "ada-lista", "sign-consistency",
   ])
   func aSmallPartIsComputedAgain(_ name: String) throws {
     let outcome = try Recheck.outcome(Self.part(name, of: Self.all))
