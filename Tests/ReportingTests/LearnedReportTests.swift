@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Reporting
 
 @Suite struct GapStudies {
   /// Where x = 0 is optimal with F* = 0 there is nothing to divide by.
@@ -57,6 +58,20 @@ import Testing
     let (early, late) = (comparison.againstFISTA[10], comparison.againstFISTA[1000])
     #expect(early?.median != 0)
     #expect(late?.count == 7 && late?.wins == 0 && late?.median == 0)
+  }
+
+  /// What is solved in the first tenth of a plot is still seen in it.
+  @Test(arguments: [(20, true), (99, true), (150, false), (nil, false)])
+  func rulesThatEndEarlyAreSeen(_ end: Int?, _ isLogarithmic: Bool) {
+    func curve(_ label: String, _ end: Int?) -> GapCurve {
+      let gaps = (0...1000).map { $0 < end ?? .max ? 1e-3 : 0 }
+      return GapCurve(label: label, mean: gaps, median: gaps, gaps: [:])
+    }
+    let plot = GapSection.plot(
+      GapComparison(
+        id: "one", title: "", setting: "", curves: [curve("a", end), curve("b", nil)],
+        againstFISTA: [:], uncertified: 0))
+    #expect((plot.x.scale == .logarithmic) == isLogarithmic)
   }
 
   /// Over many draws the interval holds the true median at least 95 times in 100.

@@ -140,23 +140,33 @@ struct GapSection: ReportSection {
   }
 
   func plots(_ context: ReportContext<LearnedResults>) -> [NamedPlot] {
-    guard let comparison = comparison(context) else { return [] }
+    comparison(context).map { [NamedPlot(id, Self.plot($0))] } ?? []
+  }
+
+  /// Mean gaps over iterations.
+  static func plot(_ comparison: GapComparison) -> Plot {
     let series = comparison.curves.enumerated().map { index, curve in
       // A logarithmic axis ends where rounding begins.
       let y = curve.mean.map { $0 > 1e-15 ? $0 : .nan }
       return Plot.Series.line(
         Plot.literal(curve.label), .cycled(index), x: y.indices.map(Double.init), y: y)
     }
-    return [
-      NamedPlot(
-        id,
-        Plot(
-          title: Plot.literal(comparison.title),
-          subtitle: comparison.instanceCount > 1
-            ? "mean over \(comparison.instanceCount) instances" : "one instance",
-          x: Plot.Axis("iteration k", unit: "1"),
-          y: Plot.Axis("(F(x_k) − F*) / F*", unit: "1", scale: .logarithmic), series: series))
-    ]
+    return Plot(
+      title: Plot.literal(comparison.title),
+      subtitle: comparison.instanceCount > 1
+        ? "mean over \(comparison.instanceCount) instances" : "one instance",
+      x: Plot.Axis(
+        "iteration k", unit: "1",
+        scale: mostEndEarly(comparison.curves.map(\.mean)) ? .logarithmic : .linear),
+      y: Plot.Axis("(F(x_k) − F*) / F*", unit: "1", scale: .logarithmic), series: series)
+  }
+
+  /// Whether at least half of the gaps reach rounding so soon that a linear axis would show the others alone.
+  private static func mostEndEarly(_ gaps: [[Double]]) -> Bool {
+    let early = gaps.count { gap in
+      gap.firstIndex { $0 <= 1e-15 }.map { 10 * $0 < gap.count } ?? false
+    }
+    return 2 * early >= max(gaps.count, 1)
   }
 
   func markdown(_ context: ReportContext<LearnedResults>) -> String {
