@@ -173,6 +173,15 @@ double oc_half_square(size_t rows, size_t columns, const double *m, const double
   return value;
 }
 
+void oc_single_less(size_t rows, size_t width, const float *m, const double *x, double *y) {
+  DISPATCH(single_less, rows, width, m, x, y);
+}
+
+void oc_single_less_transposed(size_t rows, size_t width, const float *m, const double *y,
+                               double *x) {
+  DISPATCH(single_less_transposed, rows, width, m, y, x);
+}
+
 void oc_unroll_forward(const oc_bundle *bundle) { DISPATCH(unroll_forward, bundle); }
 void oc_unroll_backward(const oc_bundle *bundle) { DISPATCH(unroll_backward, bundle); }
 

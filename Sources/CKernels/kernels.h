@@ -561,6 +561,50 @@ KERNEL void OC(half_square)(size_t rows, size_t columns, const double *m, const 
   *value = sum / 2;
 }
 
+// Matrices that single precision holds are read in half the time; sums are double ones. Four rows
+// share what is loaded of x.
+INLINE vec OC(widened)(const float *p) { return __builtin_convertvector(*(const fvec *)p, vec); }
+
+KERNEL void OC(single_less)(size_t rows, size_t width, const float *m, const double *x, double *y) {
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4, m += 4 * width) {
+    vec dot[4] = {OC(all)(0), OC(all)(0), OC(all)(0), OC(all)(0)};
+    for (size_t j = 0; j < width; j += 8) {
+      const vec xj = OC(load)(x + j);
+      UNROLL for (size_t r = 0; r < 4; ++r) {
+        dot[r] = OC(fma)(OC(widened)(m + r * width + j), xj, dot[r]);
+      }
+    }
+    UNROLL for (size_t r = 0; r < 4; ++r) y[i + r] -= OC(total)(dot[r]);
+  }
+  for (; i < rows; ++i, m += width) {
+    vec dot = OC(all)(0);
+    for (size_t j = 0; j < width; j += 8) dot = OC(fma)(OC(widened)(m + j), OC(load)(x + j), dot);
+    y[i] -= OC(total)(dot);
+  }
+}
+
+KERNEL void OC(single_less_transposed)(size_t rows, size_t width, const float *m, const double *y,
+                                       double *x) {
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4, m += 4 * width) {
+    const vec less[4] = {OC(all)(-y[i]), OC(all)(-y[i + 1]), OC(all)(-y[i + 2]),
+                         OC(all)(-y[i + 3])};
+    for (size_t j = 0; j < width; j += 8) {
+      vec xj = OC(load)(x + j);
+      UNROLL for (size_t r = 0; r < 4; ++r) {
+        xj = OC(fma)(OC(widened)(m + r * width + j), less[r], xj);
+      }
+      OC(store)(x + j, xj);
+    }
+  }
+  for (; i < rows; ++i, m += width) {
+    const vec less = OC(all)(-y[i]);
+    for (size_t j = 0; j < width; j += 8)
+      OC(store)(x + j, OC(fma)(OC(widened)(m + j), less, OC(load)(x + j)));
+  }
+}
+
 // ---------------------------------------------------------------- the angular table
 
 // Bucket of a key: NB - floor(NB / (1 + t)). Conversion, sum and quotient all round monotonely, so

@@ -1,17 +1,18 @@
+internal import CKernels
 internal import COpenBLAS
 
 /// What the layers of an unfolded iteration do to residuals r_t = y - M x_t, and what F says of the layers.
+///
+/// The W_t of all layers lie behind each other, d x b each.
 protocol LayerResiduals: AnyObject {
-  /// r_{t+1} from r_t, by W_t.
-  func forward(_ t: Int, _ weights: UnsafePointer<Double>)
+  /// r_{t+1} from r_t for the t in `layers`.
+  func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>)
   /// F(x_layer).
   func loss(_ layer: Int) -> Double
-  /// Starts to follow F back from x_layer.
-  func turn(at layer: Int)
-  /// ∂F/∂W_t, d x b, where F was followed back to x_{t+1}.
-  func gradient(_ t: Int, into gradient: UnsafeMutablePointer<Double>)
-  /// Follows F back from x_{t+1} to x_t.
-  func backward(_ t: Int, _ weights: UnsafePointer<Double>)
+  /// ∂F(x_l)/∂W_t, d x b each and behind each other, for the t in `layers`, the last of which leads to x_l.
+  func gradients(
+    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    into gradients: UnsafeMutablePointer<Double>)
   /// Takes note of a W_t that has changed.
   func renew(_ t: Int, _ weights: UnsafePointer<Double>)
 }
@@ -51,12 +52,14 @@ final class SharedResiduals: LayerResiduals {
   }
 
   /// r_{t+1} = r_t - r_t (M W_t)ᵀ, r as rows.
-  func forward(_ t: Int, _ weights: UnsafePointer<Double>) {
-    let (r, b) = (residual(t), Int32(rows))
-    let next = residual(t + 1)
-    next.update(from: r, count: rows * rows)
-    cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, b, b, b, -1, r, b, product(t), b, 1, next, b)
+  func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>) {
+    let b = Int32(rows)
+    for t in layers {
+      let (r, next) = (residual(t), residual(t + 1))
+      next.update(from: r, count: rows * rows)
+      cblas_dgemm(
+        CblasRowMajor, CblasNoTrans, CblasTrans, b, b, b, -1, r, b, product(t), b, 1, next, b)
+    }
   }
 
   func loss(_ layer: Int) -> Double {
@@ -64,20 +67,26 @@ final class SharedResiduals: LayerResiduals {
     return cblas_ddot(Int32(rows * rows), r, 1, r, 1) / 2
   }
 
-  func turn(at layer: Int) { now.update(from: residual(layer), count: rows * rows) }
-
   /// ∂F/∂W_t = Mᵀ ∂F/∂(M W_t).
-  func gradient(_ t: Int, into gradient: UnsafeMutablePointer<Double>) {
+  func gradients(
+    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    into gradients: UnsafeMutablePointer<Double>
+  ) {
     let (b, d) = (Int32(rows), Int32(columns))
-    cblas_dgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, b, b, b, -1, now, b, residual(t), b, 0, slope.base, b
-    )
-    cblas_dgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, d, b, b, 1, matrix.elements, d, slope.base, b, 0,
-      gradient, b)
+    now.update(from: residual(layers.upperBound), count: rows * rows)
+    for t in layers.reversed() {
+      cblas_dgemm(
+        CblasRowMajor, CblasTrans, CblasNoTrans, b, b, b, -1, now, b, residual(t), b, 0,
+        slope.base, b)
+      cblas_dgemm(
+        CblasRowMajor, CblasTrans, CblasNoTrans, d, b, b, 1, matrix.elements, d, slope.base, b, 0,
+        gradients + (t - layers.lowerBound) * rows * columns, b)
+      if t > layers.lowerBound { backward(t) }
+    }
   }
 
-  func backward(_ t: Int, _ weights: UnsafePointer<Double>) {
+  /// Follows F back from x_{t+1} to x_t.
+  private func backward(_ t: Int) {
     let b = Int32(rows)
     before.update(from: now, count: rows * rows)
     cblas_dgemm(
@@ -104,75 +113,176 @@ final class SharedResiduals: LayerResiduals {
 /// Residuals of instances with a matrix of their own each.
 ///
 /// With cotangents δ_t of x_t, instance by instance: δ_l = -Mᵀ r_l, δ_t = δ_{t+1} - Mᵀ W_tᵀ δ_{t+1} and
-/// ∂F/∂W_t = Σ_i δ_{t+1} r_tᵀ. A matrix is read once in a layer, forward and backward.
-final class OwnResiduals: LayerResiduals {
+/// ∂F/∂W_t = Σ_i δ_{t+1} r_tᵀ. Reading matrices is what takes the time: a few instances at once go through
+/// all layers while theirs are at hand, and matrices that single precision holds are kept in it.
+///
+/// Sendable by discipline: chunks of instances touch nothing of each other's, parts of gradients neither.
+final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   private let map: BlockDiagonal
+  /// The matrices in single precision, rows filled up to `width`; empty where it does not hold them.
+  private let singles: [Float]
+  private let threads: Int
+  /// d, filled up to whole vectors.
+  private let width: Int
   /// The residuals r_t as rows, T + 1 times N x b.
   private let residuals: AlignedBuffer
-  /// W_t r_t, or δ, as rows, N x d.
+  /// δ_{t+1} as rows for as many t as gradients are asked for at once, each N x `width`.
+  private let cotangents: AlignedBuffer
+  /// W_t r_t as rows, N x `width`.
   private let moves: AlignedBuffer
   /// W_tᵀ δ as rows, N x b.
   private let images: AlignedBuffer
+
+  /// Instances whose matrices stay in the cache of a core, with those of a few layers.
+  private static let chunk = 4
+  /// Parts of a gradient that are summed side by side.
+  private static let parts = 4
 
   private var rows: Int { map.blockRows }
   private var columns: Int { map.blockColumns }
   private var instances: Int { map.blocks.count }
 
-  init(map: BlockDiagonal, target: Vector, layers: Int) {
+  /// - Parameters:
+  ///   - gradients: the largest number of them that are asked for at once.
+  ///   - threads: cores to use; no bit depends on it.
+  init(map: BlockDiagonal, target: Vector, layers: Int, gradients: Int, threads: Int) {
     self.map = map
+    self.threads = threads
+    width = padded(map.blockColumns)
     residuals = AlignedBuffer((layers + 1) * map.rows)
-    moves = AlignedBuffer(map.columns)
+    cotangents = AlignedBuffer(min(layers, gradients) * map.blocks.count * width)
+    moves = AlignedBuffer(map.blocks.count * width)
     images = AlignedBuffer(map.rows)
     residuals.base.update(from: target.elements, count: map.rows)
+    singles = Self.singles(map, width: width)
   }
 
-  func forward(_ t: Int, _ weights: UnsafePointer<Double>) {
-    let (b, d) = (Int32(rows), Int32(columns))
-    let next = residual(t + 1)
-    cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(instances), d, b, 1, residual(t), b, weights,
-      b, 0, moves.base, d)
-    next.update(from: residual(t), count: map.rows)
+  private static func singles(_ map: BlockDiagonal, width: Int) -> [Float] {
+    guard map.blocks.allSatisfy({ $0.elements.allSatisfy { Float(exactly: $0) != nil } }) else {
+      return []
+    }
+    let (rows, columns) = (map.blockRows, map.blockColumns)
+    var singles = [Float](repeating: 0, count: map.rows * width)
     for (i, block) in map.blocks.enumerated() {
-      cblas_dgemv(
-        CblasRowMajor, CblasNoTrans, b, d, -1, block.elements, d, moves.base + i * columns, 1, 1,
-        next + i * rows, 1)
+      for row in 0..<rows {
+        let start = (i * rows + row) * width
+        for j in 0..<columns { singles[start + j] = Float(block.elements[row * columns + j]) }
+      }
+    }
+    return singles
+  }
+
+  func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>) {
+    guard !layers.isEmpty else { return }
+    nonisolated(unsafe) let weights = weights
+    inChunks { instances in
+      for t in layers { forward(t, weights + t * rows * columns, instances) }
     }
   }
 
+  /// r_{t+1} = r_t - M W_t r_t of some instances.
+  private func forward(_ t: Int, _ weights: UnsafePointer<Double>, _ instances: Range<Int>) {
+    let first = instances.lowerBound
+    let (r, next) = (residual(t, first), residual(t + 1, first))
+    let move = moves.base + first * width
+    cblas_dgemm(
+      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(instances.count), Int32(columns), Int32(rows),
+      1, r, Int32(rows), weights, Int32(rows), 0, move, Int32(width))
+    next.update(from: r, count: instances.count * rows)
+    for i in instances { less(i, .plain, moves.base + i * width, residual(t + 1, i)) }
+  }
+
   func loss(_ layer: Int) -> Double {
-    let r = residual(layer)
+    let r = residual(layer, 0)
     return cblas_ddot(Int32(map.rows), r, 1, r, 1) / 2
   }
 
-  func turn(at layer: Int) { mapBack(residual(layer), adding: false) }
-
-  func gradient(_ t: Int, into gradient: UnsafeMutablePointer<Double>) {
-    let (b, d) = (Int32(rows), Int32(columns))
-    cblas_dgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, d, b, Int32(instances), 1, moves.base, d,
-      residual(t), b, 0, gradient, b)
+  func gradients(
+    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    into gradients: UnsafeMutablePointer<Double>
+  ) {
+    nonisolated(unsafe) let weights = weights
+    inChunks { instances in
+      turn(at: layers.upperBound, layers.count - 1, instances)
+      for place in (1..<layers.count).reversed() {
+        backward(weights + (layers.lowerBound + place) * rows * columns, place, instances)
+      }
+    }
+    sum(layers, into: gradients)
   }
 
-  func backward(_ t: Int, _ weights: UnsafePointer<Double>) {
-    let (b, d) = (Int32(rows), Int32(columns))
+  /// δ_l = -Mᵀ r_l of some instances.
+  private func turn(at layer: Int, _ place: Int, _ instances: Range<Int>) {
+    cotangent(place, instances.lowerBound).update(repeating: 0, count: instances.count * width)
+    for i in instances { less(i, .transposed, residual(layer, i), cotangent(place, i)) }
+  }
+
+  /// δ_t = δ_{t+1} - Mᵀ W_tᵀ δ_{t+1} of some instances.
+  private func backward(
+    _ weights: UnsafePointer<Double>, _ place: Int, _ instances: Range<Int>
+  ) {
+    let first = instances.lowerBound
+    let (delta, before) = (cotangent(place, first), cotangent(place - 1, first))
     cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(instances), b, d, 1, moves.base, d, weights,
-      b, 0, images.base, b)
-    mapBack(images.base, adding: true)
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(instances.count), Int32(rows),
+      Int32(columns), 1, delta, Int32(width), weights, Int32(rows), 0,
+      images.base + first * rows, Int32(rows))
+    before.update(from: delta, count: instances.count * width)
+    for i in instances {
+      less(i, .transposed, images.base + i * rows, cotangent(place - 1, i))
+    }
+  }
+
+  /// ∂F/∂W_t = Σ_i δ_{t+1} r_tᵀ.
+  private func sum(_ layers: Range<Int>, into gradients: UnsafeMutablePointer<Double>) {
+    nonisolated(unsafe) let gradients = gradients
+    let part = (columns + Self.parts - 1) / Self.parts
+    Parallel.forEach(layers.count * Self.parts, threads: threads) { index in
+      let (place, first) = (index / Self.parts, index % Self.parts * part)
+      let count = min(part, columns - first)
+      guard count > 0 else { return }
+      cblas_dgemm(
+        CblasRowMajor, CblasTrans, CblasNoTrans, Int32(count), Int32(rows), Int32(instances), 1,
+        cotangent(place, 0) + first, Int32(width), residual(layers.lowerBound + place, 0),
+        Int32(rows), 0, gradients + (place * columns + first) * rows, Int32(rows))
+    }
   }
 
   func renew(_ t: Int, _ weights: UnsafePointer<Double>) {}
 
-  /// -M_iᵀ v_i into δ_i, or added to it; v as rows, N x b.
-  private func mapBack(_ v: UnsafePointer<Double>, adding: Bool) {
-    let (b, d) = (Int32(rows), Int32(columns))
-    for (i, block) in map.blocks.enumerated() {
+  /// y - op(M_i) x into y; the one of the two that has d entries is filled up with zeros.
+  private func less(
+    _ i: Int, _ operation: Matrix.Operation, _ x: UnsafePointer<Double>,
+    _ y: UnsafeMutablePointer<Double>
+  ) {
+    guard !singles.isEmpty else {
       cblas_dgemv(
-        CblasRowMajor, CblasTrans, b, d, -1, block.elements, d, v + i * rows, 1, adding ? 1 : 0,
-        moves.base + i * columns, 1)
+        CblasRowMajor, operation.cblas, Int32(rows), Int32(columns), -1, map.blocks[i].elements,
+        Int32(columns), x, 1, 1, y, 1)
+      return
+    }
+    singles.withUnsafeBufferPointer { singles in
+      guard let matrix = singles.baseAddress.map({ $0 + i * rows * width }) else { return }
+      switch operation {
+      case .plain: oc_single_less(rows, width, matrix, x, y)
+      case .transposed: oc_single_less_transposed(rows, width, matrix, x, y)
+      }
     }
   }
 
-  private func residual(_ t: Int) -> UnsafeMutablePointer<Double> { residuals.base + t * map.rows }
+  private func inChunks(_ body: @Sendable (Range<Int>) -> Void) {
+    let count = instances
+    Parallel.forEach((count + Self.chunk - 1) / Self.chunk, threads: threads) { index in
+      let first = index * Self.chunk
+      body(first..<min(first + Self.chunk, count))
+    }
+  }
+
+  private func residual(_ t: Int, _ i: Int) -> UnsafeMutablePointer<Double> {
+    residuals.base + t * map.rows + i * rows
+  }
+
+  private func cotangent(_ place: Int, _ i: Int) -> UnsafeMutablePointer<Double> {
+    cotangents.base + (place * instances + i) * width
+  }
 }

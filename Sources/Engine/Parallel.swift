@@ -31,4 +31,16 @@ public enum Parallel {
     }
     return try outcomes.withLock { try $0.compactMap { try $0?.get() } }
   }
+
+  /// Calls `body` with 0 to `count` - 1, `threads` at a time; none may touch what another one does.
+  static func forEach(_ count: Int, threads: Int, _ body: @Sendable (Int) -> Void) {
+    let next = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+      while true {
+        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard index < count else { return }
+        body(index)
+      }
+    }
+  }
 }

@@ -23,8 +23,8 @@ public final class UnfoldedLayers {
   private let size: Int
   /// W_t, T times d x b.
   private let weights: AlignedBuffer
-  /// ∂F/∂W_t, d x b.
-  private let gradient: AlignedBuffer
+  /// ∂F/∂W_t of the layers that a stage moves, d x b each.
+  private let gradients: AlignedBuffer
   private let residuals: any LayerResiduals
 
   /// Prepares a training on instances of one matrix.
@@ -54,13 +54,16 @@ public final class UnfoldedLayers {
   ///   - weights: W_0 to W_{T-1}, d x b each, row-major.
   ///   - stepSize: η of a layer in its first stage.
   ///   - precision: the unit roundoff of the weights that a step is meant for.
+  ///   - threads: cores to use; no bit depends on it.
   public convenience init(
     map: BlockDiagonal, target: Vector, weights: [[Double]], stepSize: Double,
-    precision: Double = .ulpOfOne / 2
+    precision: Double = .ulpOfOne / 2, threads: Int = Parallel.coreCount
   ) {
     precondition(target.count == map.rows, "y of length \(target.count) for \(map.rows) rows")
     self.init(
-      OwnResiduals(map: map, target: target, layers: weights.count),
+      OwnResiduals(
+        map: map, target: target, layers: weights.count, gradients: 1 + Self.reach(of: precision),
+        threads: threads),
       size: map.blockRows * map.blockColumns, weights, stepSize, precision)
   }
 
@@ -75,16 +78,20 @@ public final class UnfoldedLayers {
     self.residuals = residuals
     self.stepSize = stepSize
     self.size = size
-    var (rate, reach) = (Self.decay, 0)
-    while rate >= precision { (rate, reach) = (rate * Self.decay, reach + 1) }
-    self.reach = reach
+    reach = Self.reach(of: precision)
     layers = weights.count
     self.weights = AlignedBuffer(layers * size)
-    gradient = AlignedBuffer(size)
+    gradients = AlignedBuffer(min(layers, 1 + reach) * size)
     for (t, matrix) in weights.enumerated() {
       (self.weights.base + t * size).update(from: matrix, count: size)
       residuals.renew(t, entries(t))
     }
+  }
+
+  private static func reach(of precision: Double) -> Int {
+    var (rate, reach) = (decay, 0)
+    while rate >= precision { (rate, reach) = (rate * decay, reach + 1) }
+    return reach
   }
 
   /// Trains every layer in turn, in all its stages; F(x_l) of the last stage of every layer, before its
@@ -94,14 +101,14 @@ public final class UnfoldedLayers {
   /// - Throws: what `progress` throws.
   public func advance(progress: (Int) throws -> Void) rethrows -> [Double] {
     // Beyond its reach the last pass has left residuals as they were.
-    for t in 0..<layers { residuals.forward(t, entries(t)) }
+    residuals.forward(0..<layers, weights.base)
     return try (1...layers).map { layer in
       var last = Double.nan
       for (stage, factor) in Self.stages.enumerated() {
         let first = stage == 0 ? layer - 1 : max(0, layer - 1 - reach)
         // What the stage before has moved, if only by what the layer before this one was trained.
         let moved = [max(0, layer - 2 - reach), layer - 1, first][stage]
-        for t in moved..<layer { residuals.forward(t, entries(t)) }
+        residuals.forward(moved..<layer, weights.base)
         last = residuals.loss(layer)
         step(layer, downTo: first, rate: stepSize * factor)
       }
@@ -119,19 +126,17 @@ public final class UnfoldedLayers {
 
   /// One step of the layers from `layer` down to that of index `first`.
   private func step(_ layer: Int, downTo first: Int, rate: Double) {
-    residuals.turn(at: layer)
+    residuals.gradients(first..<layer, weights.base, into: gradients.base)
     var rate = rate
     for t in (first..<layer).reversed() {
-      residuals.gradient(t, into: gradient.base)
-      if t > first { residuals.backward(t, entries(t)) }
-      move(t, rate)
+      move(t, along: gradients.base + (t - first) * size, rate)
       rate *= Self.decay
     }
   }
 
-  /// W_t by one step of a fresh Adam along `gradient`.
-  private func move(_ t: Int, _ rate: Double) {
-    let (w, g) = (entries(t), gradient.base)
+  /// W_t by one step of a fresh Adam along the gradient `g`.
+  private func move(_ t: Int, along g: UnsafePointer<Double>, _ rate: Double) {
+    let w = entries(t)
     for k in 0..<size { w[k] -= rate * g[k] / (abs(g[k]) + Self.epsilon) }
     residuals.renew(t, w)
   }

@@ -65,12 +65,23 @@ import Testing
     try compare(layers: 45, passes: 2, stepSize: 1e-3)
   }
 
-  /// Seven instances, fewer than rows and columns have, with a matrix of their own each.
-  @Test(arguments: [(layers: 6, passes: 3, stepSize: 5e-3), (45, 2, 1e-3)])
+  /// Seven instances, fewer than rows and columns have, with a matrix of their own each: one that single
+  /// precision holds, as the authors' do, or not.
+  @Test(
+    arguments: [(layers: 6, passes: 3, stepSize: 5e-3), (45, 2, 1e-3)], [1.0, 1 - 1e-9])
   func instancesMayDifferInTheirMatrix(
-    _ plan: (layers: Int, passes: Int, stepSize: Double)
+    _ plan: (layers: Int, passes: Int, stepSize: Double), factor: Double
   ) throws {
-    let problem = try LeastSquares.authors(seed: 5, instances: 7, rows: 8, columns: 9)
+    let drawn = try LeastSquares.authors(seed: 5, instances: 7, rows: 8, columns: 9)
+    #expect(drawn.matrix.blocks.allSatisfy(isSingle))
+    let problem = try LeastSquares(
+      name: "scaled by \(factor)",
+      matrices: drawn.matrix.blocks.map { block in
+        Matrix(
+          rows: block.rows, columns: block.columns, elements: block.elements.map { factor * $0 })
+      },
+      target: drawn.target)
+    #expect(problem.matrix.blocks.allSatisfy(isSingle) == (factor == 1))
     let weights = try LISTACPSSWOnly.initialParameters(
       for: problem, layers: plan.layers, start: .reference())
     let shrunk = Parameters(
@@ -83,6 +94,24 @@ import Testing
     try compare(
       ours, from: shrunk, problem, layers: plan.layers, passes: plan.passes,
       stepSize: plan.stepSize)
+  }
+
+  private func isSingle(_ matrix: Matrix) -> Bool {
+    matrix.elements.allSatisfy { Float(exactly: $0) != nil }
+  }
+
+  /// More instances than go side by side, the last of them alone; more rows than whole vectors have.
+  @Test func bitsDoNotDependOnThreads() throws {
+    let problem = try LeastSquares.authors(seed: 6, instances: 41, rows: 7, columns: 13)
+    let weights = try LISTACPSSWOnly.initialParameters(for: problem, layers: 9, start: .reference())
+    let trained = [1, 2, 3].map { threads in
+      let training = UnfoldedLayers(
+        map: problem.matrix, target: problem.target, weights: weights.tensors.map(\.elements),
+        stepSize: 1e-3, threads: threads)
+      return ([training.advance { _ in }, training.advance { _ in }], training.weights(at: 4))
+    }
+    #expect(trained[0].0[1][8] < trained[0].0[0][8])
+    for other in trained.dropFirst() { #expect(other == trained[0]) }
   }
 
   /// One matrix, whether all instances are said to have it or each to have one like it.

@@ -130,6 +130,13 @@ void oc_gram_gradient(size_t n, const double *packed, const double *x, const dou
 double oc_half_square(size_t rows, size_t columns, const double *m, const double *x,
                       const double *y);
 
+/// y -= M x, M rows x width row-major in single precision, width a multiple of 8.
+void oc_single_less(size_t rows, size_t width, const float *m, const double *x, double *y);
+
+/// x -= transpose(M) y, M rows x width row-major in single precision, width a multiple of 8.
+void oc_single_less_transposed(size_t rows, size_t width, const float *m, const double *y,
+                               double *x);
+
 /// Instances that run through time side by side: x_{t+1} = x_t - (P_t step) g_t, g_t = A x_t - c.
 ///
 /// Small ones go several at once: each waits for its own last step only. A row holds one vector of

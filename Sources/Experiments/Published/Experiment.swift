@@ -275,7 +275,7 @@ public struct ExperimentRunner: Sendable {
     let done = Mutex(0.0)
     let outcomes = try Parallel.map(plan, threads: threads) { run -> Kept in
       let share = Mutex(0.0)
-      return try outcome(of: run) { next in
+      return try outcome(of: run, threads: max(1, threads / plan.count)) { next in
         let step = share.withLock { share in
           defer { share = next }
           return next - share
@@ -299,7 +299,7 @@ public struct ExperimentRunner: Sendable {
 
   /// The outcome of `run`, as it was kept, or computed from where it was left.
   private func outcome(
-    of run: ExperimentRun, tell: @escaping (Double) throws -> Void
+    of run: ExperimentRun, threads: Int, tell: @escaping (Double) throws -> Void
   ) throws -> Kept {
     if let kept: Kept = cache.value(for: run.id) {
       try tell(1)
@@ -308,7 +308,7 @@ public struct ExperimentRunner: Sendable {
     let clock = StopClock(before: cache.interim(for: run.id))
     let values = try run.body(
       RunProgress(
-        interim: clock.interim, interval: interimInterval, tell: tell,
+        interim: clock.interim, threads: threads, interval: interimInterval, tell: tell,
         keep: { try cache.keepInterim(clock.stamped($0), for: run.id) }))
     let outcome = Kept(values: values, seconds: clock.seconds)
     try cache.keep(outcome, for: run.id)

@@ -8,6 +8,8 @@ public import Optimization
 public final class RunProgress {
   /// The state that was left last; nil for a run that begins.
   public let interim: [String: Tensor]?
+  /// Cores that the run has to itself.
+  public let threads: Int
   private let interval: Duration
   private let tell: (Double) throws -> Void
   private let keep: ([String: Tensor]) throws -> Void
@@ -17,15 +19,17 @@ public final class RunProgress {
   ///
   /// - Parameters:
   ///   - interim: the state that was left last.
+  ///   - threads: cores that the run has to itself.
   ///   - interval: from one keeping of a state to the next.
   ///   - tell: hears the share that is done; may throw to end the run.
   ///   - keep: stores a state.
   public init(
-    interim: [String: Tensor]? = nil, interval: Duration = .seconds(120),
+    interim: [String: Tensor]? = nil, threads: Int = 1, interval: Duration = .seconds(120),
     tell: @escaping (Double) throws -> Void = { _ in },
     keep: @escaping ([String: Tensor]) throws -> Void = { _ in }
   ) {
     self.interim = interim
+    self.threads = threads
     self.interval = interval
     self.tell = tell
     self.keep = keep
