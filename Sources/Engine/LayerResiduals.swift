@@ -9,9 +9,10 @@ protocol LayerResiduals: AnyObject {
   func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>)
   /// F(x_layer).
   func loss(_ layer: Int) -> Double
-  /// ∂F(x_l)/∂W_t, d x b each and behind each other, for the t in `layers`, the last of which leads to x_l.
+  /// What `forward` does for the t in `moved`, then ∂F(x_l)/∂W_t, d x b each and behind each other, for the t
+  /// in `layers`; the last of either leads to x_l.
   func gradients(
-    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    _ layers: Range<Int>, moved: Range<Int>, _ weights: UnsafePointer<Double>,
     into gradients: UnsafeMutablePointer<Double>)
   /// Takes note of a W_t that has changed.
   func renew(_ t: Int, _ weights: UnsafePointer<Double>)
@@ -69,9 +70,10 @@ final class SharedResiduals: LayerResiduals {
 
   /// ∂F/∂W_t = Mᵀ ∂F/∂(M W_t).
   func gradients(
-    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    _ layers: Range<Int>, moved: Range<Int>, _ weights: UnsafePointer<Double>,
     into gradients: UnsafeMutablePointer<Double>
   ) {
+    forward(moved, weights)
     let (b, d) = (Int32(rows), Int32(columns))
     now.update(from: residual(layers.upperBound), count: rows * rows)
     for t in layers.reversed() {
@@ -132,6 +134,8 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   private let moves: AlignedBuffer
   /// W_tᵀ δ as rows, N x b.
   private let images: AlignedBuffer
+  /// W_tᵀ, T times b x d: products of a few rows with W_t itself would copy all of it first.
+  private let transposed: AlignedBuffer
 
   /// Instances whose matrices stay in the cache of a core, with those of a few layers.
   private static let chunk = 4
@@ -153,6 +157,7 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     cotangents = AlignedBuffer(min(layers, gradients) * map.blocks.count * width)
     moves = AlignedBuffer(map.blocks.count * width)
     images = AlignedBuffer(map.rows)
+    transposed = AlignedBuffer(layers * map.blockRows * map.blockColumns)
     residuals.base.update(from: target.elements, count: map.rows)
     singles = Self.singles(map, width: width)
   }
@@ -174,20 +179,20 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
 
   func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>) {
     guard !layers.isEmpty else { return }
-    nonisolated(unsafe) let weights = weights
     inChunks { instances in
-      for t in layers { forward(t, weights + t * rows * columns, instances) }
+      for t in layers { forward(t, instances) }
     }
   }
 
   /// r_{t+1} = r_t - M W_t r_t of some instances.
-  private func forward(_ t: Int, _ weights: UnsafePointer<Double>, _ instances: Range<Int>) {
+  private func forward(_ t: Int, _ instances: Range<Int>) {
     let first = instances.lowerBound
     let (r, next) = (residual(t, first), residual(t + 1, first))
     let move = moves.base + first * width
     cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(instances.count), Int32(columns), Int32(rows),
-      1, r, Int32(rows), weights, Int32(rows), 0, move, Int32(width))
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(instances.count), Int32(columns),
+      Int32(rows), 1, r, Int32(rows), transposed.base + t * rows * columns, Int32(columns), 0, move,
+      Int32(width))
     next.update(from: r, count: instances.count * rows)
     for i in instances { less(i, .plain, moves.base + i * width, residual(t + 1, i)) }
   }
@@ -198,11 +203,12 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   }
 
   func gradients(
-    _ layers: Range<Int>, _ weights: UnsafePointer<Double>,
+    _ layers: Range<Int>, moved: Range<Int>, _ weights: UnsafePointer<Double>,
     into gradients: UnsafeMutablePointer<Double>
   ) {
     nonisolated(unsafe) let weights = weights
     inChunks { instances in
+      for t in moved { forward(t, instances) }
       turn(at: layers.upperBound, layers.count - 1, instances)
       for place in (1..<layers.count).reversed() {
         backward(weights + (layers.lowerBound + place) * rows * columns, place, instances)
@@ -248,7 +254,12 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     }
   }
 
-  func renew(_ t: Int, _ weights: UnsafePointer<Double>) {}
+  func renew(_ t: Int, _ weights: UnsafePointer<Double>) {
+    let target = transposed.base + t * rows * columns
+    for j in 0..<columns {
+      for k in 0..<rows { target[k * columns + j] = weights[j * rows + k] }
+    }
+  }
 
   /// y - op(M_i) x into y; the one of the two that has d entries is filled up with zeros.
   private func less(

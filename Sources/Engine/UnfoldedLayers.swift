@@ -108,9 +108,10 @@ public final class UnfoldedLayers {
         let first = stage == 0 ? layer - 1 : max(0, layer - 1 - reach)
         // What the stage before has moved, if only by what the layer before this one was trained.
         let moved = [max(0, layer - 2 - reach), layer - 1, first][stage]
-        residuals.forward(moved..<layer, weights.base)
+        residuals.gradients(
+          first..<layer, moved: moved..<layer, weights.base, into: gradients.base)
         last = residuals.loss(layer)
-        step(layer, downTo: first, rate: stepSize * factor)
+        step(first..<layer, rate: stepSize * factor)
       }
       try progress(layer)
       return last
@@ -124,12 +125,11 @@ public final class UnfoldedLayers {
 
   private func entries(_ t: Int) -> UnsafeMutablePointer<Double> { weights.base + t * size }
 
-  /// One step of the layers from `layer` down to that of index `first`.
-  private func step(_ layer: Int, downTo first: Int, rate: Double) {
-    residuals.gradients(first..<layer, weights.base, into: gradients.base)
+  /// One step of `layers` along their gradients, the last of them by `rate`.
+  private func step(_ layers: Range<Int>, rate: Double) {
     var rate = rate
-    for t in (first..<layer).reversed() {
-      move(t, along: gradients.base + (t - first) * size, rate)
+    for (place, t) in layers.enumerated().reversed() {
+      move(t, along: gradients.base + place * size, rate)
       rate *= Self.decay
     }
   }
