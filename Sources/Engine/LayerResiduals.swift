@@ -134,8 +134,10 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   private let moves: AlignedBuffer
   /// W_tᵀ δ as rows, N x b.
   private let images: AlignedBuffer
-  /// W_tᵀ, T times b x d: products of a few rows with W_t itself would copy all of it first.
+  /// W_tᵀ, T times b x `pitch`: products of a few rows with W_t itself would copy all of it first.
   private let transposed: AlignedBuffer
+  /// From one row of W_tᵀ to the next: rows a power of two apart drive each other out of the cache.
+  private let pitch: Int
 
   /// Instances whose matrices stay in the cache of a core, with those of a few layers.
   private static let chunk = 4
@@ -157,7 +159,8 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     cotangents = AlignedBuffer(min(layers, gradients) * map.blocks.count * width)
     moves = AlignedBuffer(map.blocks.count * width)
     images = AlignedBuffer(map.rows)
-    transposed = AlignedBuffer(layers * map.blockRows * map.blockColumns)
+    pitch = width + 24
+    transposed = AlignedBuffer(layers * map.blockRows * pitch)
     residuals.base.update(from: target.elements, count: map.rows)
     singles = Self.singles(map, width: width)
   }
@@ -191,7 +194,7 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     let move = moves.base + first * width
     cblas_dgemm(
       CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(instances.count), Int32(columns),
-      Int32(rows), 1, r, Int32(rows), transposed.base + t * rows * columns, Int32(columns), 0, move,
+      Int32(rows), 1, r, Int32(rows), transposed.base + t * rows * pitch, Int32(pitch), 0, move,
       Int32(width))
     next.update(from: r, count: instances.count * rows)
     for i in instances { less(i, .plain, moves.base + i * width, residual(t + 1, i)) }
@@ -255,9 +258,9 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   }
 
   func renew(_ t: Int, _ weights: UnsafePointer<Double>) {
-    let target = transposed.base + t * rows * columns
+    let target = transposed.base + t * rows * pitch
     for j in 0..<columns {
-      for k in 0..<rows { target[k * columns + j] = weights[j * rows + k] }
+      for k in 0..<rows { target[k * pitch + j] = weights[j * rows + k] }
     }
   }
 
