@@ -173,6 +173,11 @@ double oc_half_square(size_t rows, size_t columns, const double *m, const double
   return value;
 }
 
+void oc_four_products(size_t rows, size_t columns, const double *a, const double *x, size_t stride,
+                      double *y, size_t pitch) {
+  DISPATCH(four_products, rows, columns, a, x, stride, y, pitch);
+}
+
 void oc_single_less(size_t rows, size_t width, const float *m, const double *x, double *y) {
   DISPATCH(single_less, rows, width, m, x, y);
 }

@@ -561,6 +561,38 @@ KERNEL void OC(half_square)(size_t rows, size_t columns, const double *m, const 
   *value = sum / 2;
 }
 
+// Products with four vectors as dot products: BLAS would copy A first, or ask for its transpose, which
+// takes as much of the cache again. Four rows and four vectors share what is loaded.
+KERNEL void OC(four_products)(size_t rows, size_t columns, const double *a, const double *x,
+                              size_t stride, double *y, size_t pitch) {
+  for (size_t i = 0; i < rows; i += 4) {
+    // The last rows may be done twice: a result depends on its row alone.
+    const size_t first = i + 4 <= rows ? i : rows < 4 ? 0 : rows - 4;
+    const size_t count = rows < 4 ? rows : 4;
+    const double *row[4];
+    for (size_t r = 0; r < 4; ++r) row[r] = a + (first + (r < count ? r : 0)) * columns;
+    vec dot[4][4];
+    UNROLL for (size_t r = 0; r < 4; ++r) {
+      UNROLL for (size_t k = 0; k < 4; ++k) dot[r][k] = OC(all)(0);
+    }
+    size_t j = 0;
+    for (; j + 8 <= columns; j += 8) {
+      vec xj[4];
+      UNROLL for (size_t k = 0; k < 4; ++k) xj[k] = OC(load)(x + k * stride + j);
+      UNROLL for (size_t r = 0; r < 4; ++r) {
+        const vec arj = OC(load)(row[r] + j);
+        UNROLL for (size_t k = 0; k < 4; ++k) dot[r][k] = OC(fma)(arj, xj[k], dot[r][k]);
+      }
+    }
+    for (size_t r = 0; r < count; ++r)
+      for (size_t k = 0; k < 4; ++k) {
+        double sum = OC(total)(dot[r][k]);
+        for (size_t l = j; l < columns; ++l) sum += row[r][l] * x[k * stride + l];
+        y[k * pitch + first + r] = sum;
+      }
+  }
+}
+
 // Matrices that single precision holds are read in half the time; sums are double ones. Four rows
 // share what is loaded of x.
 INLINE vec OC(widened)(const float *p) { return __builtin_convertvector(*(const fvec *)p, vec); }

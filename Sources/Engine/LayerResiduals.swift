@@ -134,12 +134,8 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   private let moves: AlignedBuffer
   /// W_tᵀ δ as rows, N x b.
   private let images: AlignedBuffer
-  /// W_tᵀ, T times b x `pitch`: products of a few rows with W_t itself would copy all of it first.
-  private let transposed: AlignedBuffer
-  /// From one row of W_tᵀ to the next: rows a power of two apart drive each other out of the cache.
-  private let pitch: Int
 
-  /// Instances whose matrices stay in the cache of a core, with those of a few layers.
+  /// Instances whose matrices stay at hand beside those of a few layers; what `oc_four_products` takes.
   private static let chunk = 4
   /// Parts of a gradient that are summed side by side.
   private static let parts = 4
@@ -159,8 +155,6 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     cotangents = AlignedBuffer(min(layers, gradients) * map.blocks.count * width)
     moves = AlignedBuffer(map.blocks.count * width)
     images = AlignedBuffer(map.rows)
-    pitch = width + 24
-    transposed = AlignedBuffer(layers * map.blockRows * pitch)
     residuals.base.update(from: target.elements, count: map.rows)
     singles = Self.singles(map, width: width)
   }
@@ -182,20 +176,24 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
 
   func forward(_ layers: Range<Int>, _ weights: UnsafePointer<Double>) {
     guard !layers.isEmpty else { return }
+    nonisolated(unsafe) let weights = weights
     inChunks { instances in
-      for t in layers { forward(t, instances) }
+      for t in layers { forward(t, weights + t * rows * columns, instances) }
     }
   }
 
   /// r_{t+1} = r_t - M W_t r_t of some instances.
-  private func forward(_ t: Int, _ instances: Range<Int>) {
+  private func forward(_ t: Int, _ weights: UnsafePointer<Double>, _ instances: Range<Int>) {
     let first = instances.lowerBound
     let (r, next) = (residual(t, first), residual(t + 1, first))
     let move = moves.base + first * width
-    cblas_dgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(instances.count), Int32(columns),
-      Int32(rows), 1, r, Int32(rows), transposed.base + t * rows * pitch, Int32(pitch), 0, move,
-      Int32(width))
+    if instances.count == Self.chunk {
+      oc_four_products(columns, rows, weights, r, rows, move, width)
+    } else {
+      cblas_dgemm(
+        CblasRowMajor, CblasNoTrans, CblasTrans, Int32(instances.count), Int32(columns),
+        Int32(rows), 1, r, Int32(rows), weights, Int32(rows), 0, move, Int32(width))
+    }
     next.update(from: r, count: instances.count * rows)
     for i in instances { less(i, .plain, moves.base + i * width, residual(t + 1, i)) }
   }
@@ -211,7 +209,7 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
   ) {
     nonisolated(unsafe) let weights = weights
     inChunks { instances in
-      for t in moved { forward(t, instances) }
+      for t in moved { forward(t, weights + t * rows * columns, instances) }
       turn(at: layers.upperBound, layers.count - 1, instances)
       for place in (1..<layers.count).reversed() {
         backward(weights + (layers.lowerBound + place) * rows * columns, place, instances)
@@ -257,12 +255,7 @@ final class OwnResiduals: LayerResiduals, @unchecked Sendable {
     }
   }
 
-  func renew(_ t: Int, _ weights: UnsafePointer<Double>) {
-    let target = transposed.base + t * rows * pitch
-    for j in 0..<columns {
-      for k in 0..<rows { target[k * pitch + j] = weights[j * rows + k] }
-    }
-  }
+  func renew(_ t: Int, _ weights: UnsafePointer<Double>) {}
 
   /// y - op(M_i) x into y; the one of the two that has d entries is filled up with zeros.
   private func less(
