@@ -561,8 +561,8 @@ KERNEL void OC(half_square)(size_t rows, size_t columns, const double *m, const 
   *value = sum / 2;
 }
 
-// Products with four vectors as dot products: BLAS would copy A first, or ask for its transpose, which
-// takes as much of the cache again. Four rows and four vectors share what is loaded.
+// Products with four vectors as dot products: BLAS would copy A first, or ask for its transpose,
+// which takes as much of the cache again. Four rows and four vectors share what is loaded.
 KERNEL void OC(four_products)(size_t rows, size_t columns, const double *a, const double *x,
                               size_t stride, double *y, size_t pitch) {
   for (size_t i = 0; i < rows; i += 4) {

@@ -3,8 +3,8 @@
 ///
 /// A layer is trained in stages of one step of a fresh Adam each, which is η g / (|g| + ε); the first stage
 /// moves the layer alone, the others the earlier ones too, each by a fixed factor less than the one after it
-/// (the NetX `main_unroll_listas.py`). A layer whose rate is below η times the precision
-/// of the weights is left as it is.
+/// (the NetX `main_unroll_listas.py`). In a stage, a layer whose rate is below η times the precision of the
+/// weights is left as it is.
 public final class UnfoldedLayers {
   /// The number of layers, T.
   public let layers: Int
@@ -17,8 +17,8 @@ public final class UnfoldedLayers {
   private static let stages = [1, 0.2, 0.02]
   private static let epsilon = 1e-8
 
-  /// How many layers back rates count: decay^reach is the last power that is at least the precision.
-  private let reach: Int
+  /// How many layers back each stage moves, the first none: those of factor · decay^k at least the precision.
+  private let reach: [Int]
   /// Entries of W_t.
   private let size: Int
   /// W_t, T times d x b.
@@ -62,7 +62,7 @@ public final class UnfoldedLayers {
     precondition(target.count == map.rows, "y of length \(target.count) for \(map.rows) rows")
     self.init(
       OwnResiduals(
-        map: map, target: target, layers: weights.count, gradients: 1 + Self.reach(of: precision),
+        map: map, target: target, layers: weights.count, gradients: 1 + Self.farthest(precision),
         threads: threads),
       size: map.blockRows * map.blockColumns, weights, stepSize, precision)
   }
@@ -81,18 +81,23 @@ public final class UnfoldedLayers {
     reach = Self.reach(of: precision)
     layers = weights.count
     self.weights = AlignedBuffer(layers * size)
-    gradients = AlignedBuffer(min(layers, 1 + reach) * size)
+    gradients = AlignedBuffer(min(layers, 1 + Self.farthest(precision)) * size)
     for (t, matrix) in weights.enumerated() {
       (self.weights.base + t * size).update(from: matrix, count: size)
       residuals.renew(t, entries(t))
     }
   }
 
-  private static func reach(of precision: Double) -> Int {
-    var (rate, reach) = (decay, 0)
-    while rate >= precision { (rate, reach) = (rate * decay, reach + 1) }
-    return reach
+  private static func reach(of precision: Double) -> [Int] {
+    stages.enumerated().map { stage, factor in
+      guard stage > 0 else { return 0 }
+      var (rate, reach) = (factor * decay, 0)
+      while rate >= precision { (rate, reach) = (rate * decay, reach + 1) }
+      return reach
+    }
   }
+
+  private static func farthest(_ precision: Double) -> Int { reach(of: precision).max() ?? 0 }
 
   /// Trains every layer in turn, in all its stages; F(x_l) of the last stage of every layer, before its
   /// step.
@@ -102,16 +107,17 @@ public final class UnfoldedLayers {
   public func advance(progress: (Int) throws -> Void) rethrows -> [Double] {
     // Beyond its reach the last pass has left residuals as they were.
     residuals.forward(0..<layers, weights.base)
+    // The first layer that the stage before has moved.
+    var moved = 0
     return try (1...layers).map { layer in
       var last = Double.nan
       for (stage, factor) in Self.stages.enumerated() {
-        let first = stage == 0 ? layer - 1 : max(0, layer - 1 - reach)
-        // What the stage before has moved, if only by what the layer before this one was trained.
-        let moved = [max(0, layer - 2 - reach), layer - 1, first][stage]
+        let first = max(0, layer - 1 - reach[stage])
         residuals.gradients(
-          first..<layer, moved: moved..<layer, weights.base, into: gradients.base)
+          first..<layer, moved: min(moved, layer - 1)..<layer, weights.base, into: gradients.base)
         last = residuals.loss(layer)
         step(first..<layer, rate: stepSize * factor)
+        moved = first
       }
       try progress(layer)
       return last

@@ -40,7 +40,7 @@ struct ExperimentCommand: AsyncParsableCommand {
       "Folder for finished runs; default: a folder of the user's caches.", valueName: "dir"))
   var cache: String?
 
-  @Option(help: ArgumentHelp("Runs side by side.", valueName: "n"))
+  @Option(help: ArgumentHelp("Cores: runs side by side, or all for one alone.", valueName: "n"))
   var threads = Parallel.coreCount
 
   @OptionGroup var history: HistoryOptions

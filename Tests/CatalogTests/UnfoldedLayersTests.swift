@@ -65,14 +65,18 @@ import Testing
     try compare(layers: 45, passes: 2, stepSize: 1e-3)
   }
 
-  /// Seven instances, fewer than rows and columns have, with a matrix of their own each: one that single
-  /// precision holds, as the authors' do, or not.
+  /// Seven instances with a matrix of their own each: one that single precision holds, as the authors' do,
+  /// or not; of whole vectors or with rows and columns to spare.
   @Test(
-    arguments: [(layers: 6, passes: 3, stepSize: 5e-3), (45, 2, 1e-3)], [1.0, 1 - 1e-9])
+    arguments: [
+      (layers: 6, passes: 3, stepSize: 5e-3, rows: 8, columns: 9), (45, 2, 1e-3, 8, 9),
+      (6, 3, 5e-3, 11, 13), (6, 3, 5e-3, 2, 3),
+    ], [1.0, 1 - 1e-9])
   func instancesMayDifferInTheirMatrix(
-    _ plan: (layers: Int, passes: Int, stepSize: Double), factor: Double
+    _ plan: (layers: Int, passes: Int, stepSize: Double, rows: Int, columns: Int), factor: Double
   ) throws {
-    let drawn = try LeastSquares.authors(seed: 5, instances: 7, rows: 8, columns: 9)
+    let drawn = try LeastSquares.authors(
+      seed: 5, instances: 7, rows: plan.rows, columns: plan.columns)
     #expect(drawn.matrix.blocks.allSatisfy(isSingle))
     let problem = try LeastSquares(
       name: "scaled by \(factor)",

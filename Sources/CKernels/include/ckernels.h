@@ -130,7 +130,8 @@ void oc_gram_gradient(size_t n, const double *packed, const double *x, const dou
 double oc_half_square(size_t rows, size_t columns, const double *m, const double *x,
                       const double *y);
 
-/// y_i = A x_i for four vectors, A rows x columns row-major; x_i begins at x + i stride, y_i at y + i pitch.
+/// y_i = A x_i for four vectors, A rows x columns row-major; x_i begins at x + i stride, y_i at
+/// y + i pitch.
 void oc_four_products(size_t rows, size_t columns, const double *a, const double *x, size_t stride,
                       double *y, size_t pitch);
 

@@ -176,7 +176,7 @@ struct DescentExperiments {
     var setting = TrainingSetting(horizon: 20, scale: 50, metaStepSize: 1e-3)
     setting.rows = 20
     return ratios(
-      "rows-20", setting, "The published setting with b = 20, as the text has it",
+      "rows-20", setting, "The published setting with the text's b = 20",
       source: "section on stability")
   }
 

@@ -76,7 +76,7 @@ struct LargeBatchExperiment {
       closeness: .relative(1e-3),
       notes: [
         "The plot has 5,000 training steps; its learned curve stands still from k = 400 on.",
-        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is `figure-7-lista`, about a day of a core; "
+        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is `figure-7-lista`, two hours of two cores; "
           + "`figure-7-first-pass` is the first of its 50 passes.",
       ], runs: [descent, training],
       curves: [

@@ -20,8 +20,7 @@ enum LayerwiseScript {
   static let notes = [
     "Of the plot only ends were noted. A layer's step is η times the sign of its gradient, in single precision "
       + "there.",
-    "Steps that a weight in single precision would not notice, those of layers 14 and more before the one "
-      + "that is trained, are left out.",
+    "Steps of earlier layers that a weight in single precision would not notice are left out.",
   ]
 
   /// The authors' command; `options` choose the matrices.

@@ -143,11 +143,14 @@ struct GapSection: ReportSection {
     comparison(context).map { [NamedPlot(id, Self.plot($0))] } ?? []
   }
 
+  /// Gaps up to here are rounding.
+  private static let rounding = 1e-15
+
   /// Mean gaps over iterations.
   static func plot(_ comparison: GapComparison) -> Plot {
     let series = comparison.curves.enumerated().map { index, curve in
       // A logarithmic axis ends where rounding begins.
-      let y = curve.mean.map { $0 > 1e-15 ? $0 : .nan }
+      let y = curve.mean.map { $0 > rounding ? $0 : .nan }
       return Plot.Series.line(
         Plot.literal(curve.label), .cycled(index), x: y.indices.map(Double.init), y: y)
     }
@@ -164,7 +167,7 @@ struct GapSection: ReportSection {
   /// Whether at least half of the gaps reach rounding so soon that a linear axis would show the others alone.
   private static func mostEndEarly(_ gaps: [[Double]]) -> Bool {
     let early = gaps.count { gap in
-      gap.firstIndex { $0 <= 1e-15 }.map { 10 * $0 < gap.count } ?? false
+      gap.firstIndex { $0 <= rounding }.map { 10 * $0 < gap.count } ?? false
     }
     return 2 * early >= max(gaps.count, 1)
   }
