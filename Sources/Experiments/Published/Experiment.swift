@@ -237,7 +237,7 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
 public struct ExperimentRunner: Sendable {
   /// Finished runs.
   public var cache: ResultCache
-  /// Runs side by side.
+  /// Cores, for runs side by side or all for one alone.
   public var threads: Int
   /// On what and with what.
   public var machine: RunRecord
@@ -361,8 +361,8 @@ public struct ExperimentRunner: Sendable {
 extension ExperimentResult {
   /// Results that are kept in a folder, of the experiments `known`, in their order.
   ///
-  /// Numbers are those of the file; what must be known beside them may have been learned since, so notes are those
-  /// of the experiment.
+  /// Numbers are those of the file; what must be known beside them may have been learned since, so title and
+  /// notes are those of the experiment.
   ///
   /// - Throws: `StorageError` naming a file that cannot be read, or the key at fault in it.
   public static func kept(in folder: URL, of known: [Experiment]) throws -> [ExperimentResult] {
@@ -370,7 +370,7 @@ extension ExperimentResult {
       let file = folder.appendingPathComponent("\(experiment.name).json")
       guard FileManager.default.fileExists(atPath: file.path) else { return nil }
       var result = try JSONFile.read(ExperimentResult.self, from: file)
-      result.notes = experiment.notes
+      (result.title, result.notes) = (experiment.title, experiment.notes)
       return result
     }
   }

@@ -71,7 +71,7 @@ struct SeparateLayersExperiment {
     return experiment(
       "figure-7-first-pass", "LISTA-CPSS on 2,048 matrices, the first of 50 passes, d = 512",
       abscissa: "layer l", x: x,
-      run: Self.training(passes: 1, precision: Script.precision, secondsPerPass: 900),
+      run: Self.training(passes: 1, precision: Script.precision, secondsPerPass: 600),
       notes: Script.notes + [
         "The published point is the first number that was noted of the plot."
       ],
