@@ -14,6 +14,8 @@ public enum CandidateCatalog {
     public var summary: String
     /// The option after the colon, in words; nil if there is none.
     public var option: String?
+    /// Whether it has weights, which a checkpoint after an at sign may give.
+    public var hasWeights = false
     let make: @Sendable (_ option: Double?, _ weights: Weights?) throws -> any Candidate
   }
 
@@ -70,33 +72,38 @@ public enum CandidateCatalog {
     Entry(name: "l-bfgs", summary: "the yardstick on smooth problems", option: nil) { _, _ in
       NativeCandidate(LBFGS())
     },
-    Entry(name: "CoordMathDNN", summary: "learned step scales (paper A)", option: nil) {
-      _, weights in
+    Entry(
+      name: "CoordMathDNN", summary: "learned step scales (paper A)", option: nil, hasWeights: true
+    ) { _, weights in
       try named(coordMathDNN(weights), weights)
     },
-    Entry(name: "CoordMathLSTM", summary: "L2O-PA (paper B), from a checkpoint", option: nil) {
-      _, weights in
-      guard let weights, let folder = weights.folder else {
+    Entry(
+      name: "CoordMathLSTM", summary: "L2O-PA (paper B), from a checkpoint", option: nil,
+      hasWeights: true
+    ) { _, weights in
+      guard let weights else {
         throw RuleError.unsupported(
           setting: "CoordMathLSTM without a checkpoint", value: "verified",
           accepted: "CoordMathLSTM@NAME with NAME in Fixtures/Trained, or a path without ending")
       }
-      let trained = try weights.trainedRule(in: folder)
+      let trained = try weights.trainedRule()
       return named(trained.rule, weights, as: "CoordMathLSTM-\(trained.record.variant)")
     },
     Entry(
-      name: "CoordBlackboxLSTM", summary: "L2O-DM, at its first weights or trained", option: nil
+      name: "CoordBlackboxLSTM", summary: "L2O-DM, at its first weights or trained", option: nil,
+      hasWeights: true
     ) { _, weights in
       named(try TrainedRule.blackbox(weights?.parameters()), weights)
     },
-    Entry(name: "RNNprop", summary: "at its first weights or trained", option: nil) { _, weights in
+    Entry(
+      name: "RNNprop", summary: "at its first weights or trained", option: nil, hasWeights: true
+    ) { _, weights in
       named(try TrainedRule.rnnprop(weights?.parameters()), weights)
     },
     Entry(
       name: "LISTACPSSWOnly", summary: "16 layers for the suite's LASSO, or from a checkpoint",
-      option: nil
-    ) {
-      _, weights in
+      option: nil, hasWeights: true
+    ) { _, weights in
       if let stored = try weights?.parameters() {
         let layers = max(1, stored.names.count { $0.hasPrefix("W") })
         return named(try LISTACPSSWOnly(layers: layers, parameters: stored), weights)
@@ -122,9 +129,10 @@ public enum CandidateCatalog {
     let parts = text.split(separator: "@", maxSplits: 1).map(String.init)
     let words = (parts.first ?? "").split(separator: ":", maxSplits: 1).map(String.init)
     let name = words.first ?? ""
-    let weights = parts.count > 1 ? Weights(checkpoint: parts[1], folder: folder) : nil
-    if let rule = others.first(where: { $0.name == name }) { return candidate(rule) }
-    guard let entry = entries.first(where: { $0.name == name }) else {
+    let own = others.first { $0.name == name }.map { rule in
+      Entry(name: name, summary: "", option: nil) { _, _ in candidate(rule) }
+    }
+    guard let entry = own ?? entries.first(where: { $0.name == name }) else {
       throw RuleError.unsupported(
         setting: "rule", value: "'\(name)'",
         accepted: (entries.map(\.name) + others.map(\.name)).joined(separator: ", "))
@@ -138,7 +146,12 @@ public enum CandidateCatalog {
       }
       option = number
     }
-    return try entry.make(option, weights)
+    guard parts.count > 1 else { return try entry.make(option, nil) }
+    guard entry.hasWeights else {
+      throw RuleError.unsupported(
+        setting: "weights of \(name)", value: "'\(parts[1])'", accepted: "none")
+    }
+    return try entry.make(option, Weights(checkpoint: parts[1], folder: folder))
   }
 
   /// `rule` under the name of its weights, so that one table can show it with several.
@@ -183,21 +196,29 @@ public enum CandidateCatalog {
 extension CandidateCatalog.Weights {
   /// The weights in the file, under PyTorch's names.
   func parameters() throws -> Parameters {
-    var file = URL(fileURLWithPath: checkpoint)
-    if !FileManager.default.fileExists(atPath: file.path), let folder {
-      file = folder.appendingPathComponent(checkpoint).appendingPathExtension("safetensors")
-    }
+    let named = URL(fileURLWithPath: checkpoint)
+    let file =
+      FileManager.default.fileExists(atPath: named.path)
+      ? named : stem.appendingPathExtension("safetensors")
     let stored = try Safetensors.read(from: file).tensors
     return Parameters(stored.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
   }
 
   /// The trained rule with its record.
-  func trainedRule(in folder: URL) throws -> TrainedRule {
-    let path = URL(fileURLWithPath: checkpoint)
-    if FileManager.default.fileExists(atPath: path.appendingPathExtension("json").path) {
-      return try TrainedRule(
-        named: path.lastPathComponent, in: path.deletingLastPathComponent())
+  func trainedRule() throws -> TrainedRule {
+    try TrainedRule(named: stem.lastPathComponent, in: stem.deletingLastPathComponent())
+  }
+
+  /// The checkpoint without its ending: a path that there is or that can be nothing else, else a name in the
+  /// folder of trained rules.
+  private var stem: URL {
+    let ending = ".safetensors"
+    let isFile = checkpoint.hasSuffix(ending)
+    let path = isFile ? String(checkpoint.dropLast(ending.count)) : checkpoint
+    let exists = FileManager.default.fileExists(atPath: path + ending)
+    guard let folder, !exists, !isFile, !path.hasPrefix("/") else {
+      return URL(fileURLWithPath: path)
     }
-    return try TrainedRule(named: checkpoint, in: folder)
+    return folder.appendingPathComponent(path)
   }
 }
