@@ -6,6 +6,7 @@ import Optimization
 /// layer by layer on 2,048 instances, in 50 passes over 100 layers.
 enum LayerwiseScript {
   static let (instances, rows, columns, layers) = (2048, 400, 512, 100)
+  /// η on one matrix.
   static let eta = 5e-4
   /// Passes over all layers.
   static let passes = 50
@@ -24,10 +25,10 @@ enum LayerwiseScript {
   ]
 
   /// The authors' command; `options` choose the matrices.
-  static func referenceCommand(_ options: String) -> String {
+  static func referenceCommand(_ options: String, stepSize: String = "5e-4") -> String {
     "python main_unroll_listas.py --optimizer LISTACPSSWOnly --identical-dict \(options) "
       + "--input-dim 512 --output-dim 400 --train-batch-size 2048 --layers 100 --train-size 50 "
-      + "--init-lr 5e-4"
+      + "--init-lr \(stepSize)"
   }
 
   /// Trains from `start`, or from where it was cut, with what `make` puts the weights into.
