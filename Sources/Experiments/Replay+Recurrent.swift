@@ -165,7 +165,7 @@ extension ReferenceCase {
       throw ReplayError.shape(
         array: name, found: tensor.shape, expected: [network.layers, columns, network.hidden])
     }
-    carry[place].matrix = network.featureMajor(hidden, cells)
+    carry[place].matrix = network.state(h: hidden.elements, c: cells.elements)
     return carry
   }
 
@@ -185,22 +185,6 @@ extension RecurrentNetwork {
   /// Which of a rule's carries is the LSTM's state: the one with 2 L H rows.
   fileprivate func place(in carry: [Carry]) -> Int {
     carry.firstIndex { $0.axis == .columns } ?? 0
-  }
-
-  /// h and c, each layers x n x H, as one state of 2 L H x n.
-  fileprivate func featureMajor(_ h: Tensor, _ c: Tensor) -> Matrix {
-    let n = h.shape[1]
-    var state = Matrix(zeros: 2 * layers * hidden, n)
-    for (offset, tensor) in [(0, h), (layers * hidden, c)] {
-      for l in 0..<layers {
-        for r in 0..<n {
-          for k in 0..<hidden {
-            state[offset + l * hidden + k, r] = tensor.elements[(l * n + r) * hidden + k]
-          }
-        }
-      }
-    }
-    return state
   }
 
   /// Rows `offset` on of a state as layers x n x H.

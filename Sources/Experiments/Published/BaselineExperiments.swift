@@ -24,35 +24,9 @@ struct BaselineExperiments {
     try TrainingSetting.large(horizon: 1, scale: 1).problem()
   }
 
-  /// F(W^0) and F(W^400) of one training; NaN once training ended in numbers that are not finite.
-  private static func run(
-    _ name: String, horizon: Int, eta: Double, secondsPerStep: Double,
-    _ rule: @escaping @Sendable (LeastSquares) throws -> any LearnedUpdateRule
-  ) -> ExperimentRun {
-    ExperimentRun(
-      id: id(name, horizon, "\(eta)"), seconds: secondsPerStep * Double(horizon) * Double(steps)
-    ) { progress in
-      let losses = try losses(horizon: horizon, eta: eta, rule, progress)
-      return [losses[0], losses.count > steps ? losses[steps] : .nan]
-    }
-  }
-
   private static func id(_ name: String, _ horizon: Int, _ eta: String) -> String {
     "\(name), d = 512, b = 400, N = 10, problem seed 895, seed 118, T = \(horizon), "
       + "eta = \(eta), \(steps) steps"
-  }
-
-  /// The loss at every training step from 0 to 400, or to the first that is not finite.
-  private static func losses(
-    horizon: Int, eta: Double, _ rule: (LeastSquares) throws -> any LearnedUpdateRule,
-    _ progress: RunProgress
-  ) throws -> [Double] {
-    let problem = try problem()
-    let rule = try rule(problem)
-    let objective = try rule.metaObjective(
-      on: problem, from: Vector(zeros: problem.dimension), horizon: horizon, loss: .last)
-    return try MetaTraining(stepSize: eta, stepsPerEpoch: steps + 1)
-      .losses(from: rule.parameters, objective, progress)
   }
 
   private func experiment(
@@ -86,27 +60,51 @@ struct BaselineExperiments {
     case published = "CoordMathLSTM, head p and the script's extra heads"
     /// The scripts named after both p and a.
     case pair = "CoordMathLSTM, heads p and a and the script's extra heads"
-  }
 
-  private static func math(_ heads: Heads, _ horizon: Int, _ eta: Double) -> ExperimentRun {
-    run(heads.rawValue, horizon: horizon, eta: eta, secondsPerStep: secondsPerMathStep) { _ in
-      try math(heads)
-    }
-  }
-
-  private static let secondsPerMathStep = 1.1e-2
-
-  private static func math(_ heads: Heads) throws -> CoordMathLSTM {
-    let head = RecurrentParts.Head(.twiceSigmoid, scale: 1)
-    let architecture: RecurrentParts.Architecture =
-      switch heads {
+    var architecture: RecurrentParts.Architecture {
+      let head = RecurrentParts.Head(.twiceSigmoid, scale: 1)
+      return switch self {
       case .p: .init(network: RecurrentNetwork(), heads: [.p: head])
       case .published: .paperABaseline([.p: head])
       case .pair: .paperABaseline([.p: head, .a: head])
       }
-    return CoordMathLSTM(
-      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 118)),
-      form: .reference, stepRule: .reference, stateSeed: 118)
+    }
+  }
+
+  /// F(W^0) and F(W^400) of one training; NaN once training ended in numbers that are not finite.
+  private static func math(_ heads: Heads, _ horizon: Int, _ eta: Double) -> ExperimentRun {
+    mathRun(heads, horizon, eta, "") { [$0[0], $0.count > steps ? $0[steps] : .nan] }
+  }
+
+  /// A training from the authors' stream, of whose losses `kept` are kept.
+  private static func mathRun(
+    _ heads: Heads, _ horizon: Int, _ eta: Double, _ suffix: String,
+    kept: @escaping @Sendable ([Double]) -> [Double]
+  ) -> ExperimentRun {
+    ExperimentRun(
+      id: id(heads.rawValue, horizon, "\(eta)") + ", states drawn at every step" + suffix,
+      seconds: secondsPerMathStep * Double(horizon * steps)
+    ) { progress in kept(try losses(heads, horizon, eta, progress)) }
+  }
+
+  private static let secondsPerMathStep = 1.1e-2
+
+  /// The loss at every training step from 0 to 400, or to the first that is not finite.
+  private static func losses(
+    _ heads: Heads, _ horizon: Int, _ eta: Double, _ progress: RunProgress
+  ) throws -> [Double] {
+    let problem = try problem()
+    let architecture = heads.architecture
+    var stream = ReferenceStream(seed: 118)
+    let rule = CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(&stream)),
+      form: .reference, stepRule: .reference)
+    let objective = FormulaObjective(
+      rule, on: problem, from: Vector(zeros: problem.dimension), horizon: horizon,
+      loss: .objective(MetaLoss.last.weights(horizon: horizon)))
+    return try MetaTraining(stepSize: eta, stepsPerEpoch: steps + 1).losses(
+      from: rule.parameters, objective,
+      DrawnStates(architecture.network, coordinates: problem.dimension, stream), progress)
   }
 
   private var recurrent: Experiment {
@@ -130,8 +128,7 @@ struct BaselineExperiments {
         + "--optimizer CoordMathLSTM --input-dim 512 --output-dim 400 --train-batch-size 10 "
         + "--lstm-hidden-size 20 --lstm-layers 2 --p-use --p-norm sigmoid --loss-func last --init-lr 1e-5",
       notes: [
-        "The script leaves the heads b, b1 and b2 of this baseline on; curves named \"p alone\" do not.",
-        "Hidden states start from one draw of ours; the authors draw them anew in every training step.",
+        "The script leaves the heads b, b1 and b2 of this baseline on; curves named \"p alone\" do not."
       ], runs: own.flatMap(\.1) + fair.flatMap { $0.1.map(\.1) },
       curves: own.map { curve($0.label, $0.x, $1, $0.y) }
         + fair.map { eta, runs in
@@ -279,12 +276,7 @@ struct BaselineExperiments {
   private static func mathCourse(
     _ heads: Heads, _ horizon: Int, _ eta: Double
   ) -> ExperimentRun {
-    ExperimentRun(
-      id: id(heads.rawValue, horizon, "\(eta)") + ", course",
-      seconds: secondsPerMathStep * Double(horizon * steps)
-    ) { progress in
-      kept(try losses(horizon: horizon, eta: eta, { _ in try math(heads) }, progress))
-    }
+    mathRun(heads, horizon, eta, ", course", kept: kept)
   }
 
   private static func unfoldedEnd(_ horizon: Int, _ eta: Double) -> ExperimentRun {

@@ -94,18 +94,37 @@ extension MetaTraining {
     try trained(from: parameters, objective, progress).losses
   }
 
+  /// The losses of plain descent from `parameters` where every training step has first states of its own.
+  ///
+  /// - Throws: what ends the run.
+  func losses<Rule>(
+    from parameters: Parameters, _ objective: FormulaObjective<Rule>, _ states: DrawnStates,
+    _ progress: RunProgress
+  ) throws -> [Double] {
+    var states = states
+    return try trained(from: parameters, objective, progress) { step in
+      objective.start.carry = [states.carry(of: step)]
+    }.losses
+  }
+
   /// The weights of plain descent from `parameters`, and its losses, as many as stay finite; goes on where it
   /// was cut.
   ///
+  /// - Parameter beforeStep: changes the objective for training step k; the last evaluation counts no more then.
   /// - Throws: what ends the run.
   func trained(
-    from parameters: Parameters, _ objective: any MetaObjective, _ progress: RunProgress
+    from parameters: Parameters, _ objective: any MetaObjective, _ progress: RunProgress,
+    beforeStep: ((_ k: Int) -> Void)? = nil
   ) throws -> (weights: Parameters, losses: [Double]) {
     precondition(optimizer == .sgd, "no moments are kept")
     var state = initialState(parameters)
     (state.parameters, state.losses) = progress.resumed(parameters)
     var memory = Memory(for: parameters)
     while !state.isFinished(self) {
+      if let beforeStep {
+        beforeStep(state.losses.count)
+        memory = Memory(for: parameters)
+      }
       advance(&state, objective, memory: &memory)
       // Why a training stopped is not kept: a state that has no next step is none to go on from.
       if state.isFinished(self) { break }

@@ -184,6 +184,8 @@ struct ScriptExperiment {
           + "finite.",
         "LISTA-CPSS with shared weights starts at matrices 0 and with the problem's step near 0: the threshold lets "
           + "nothing pass, so gradients are 0 and neither learns.",
+        "Math-L2O's weights are those of seed 118 and its hidden states one draw of ours; the authors draw weights "
+          + "after the matrices, and hidden states anew in every training step.",
       ], runs: entries.map(\.run), curves: entries.map(\.curve))
   }
 }

@@ -49,8 +49,7 @@ struct SeparateLayersExperiment {
   }
 
   private static let stepNote =
-    "No η is published. That of the repository's scripts for several matrices is taken, 1e-3; with that of "
-    + "figure 6, 5e-4, the first pass ends at 310,491."
+    "No η is published; that of the repository's scripts for several matrices is taken, 1e-3."
 
   /// The first pass, and all of them.
   var all: [Experiment] { [firstPass, everyPass] }

@@ -166,7 +166,7 @@ struct ExperimentSection: ReportSection {
     let origin =
       isKept
       ? "Computed on \(experiment.date) at commit \(machine.commit) on \(Markdown.literal(machine.processor))"
-        + (experiment.seconds > 0 ? " in \(Int(experiment.seconds)) s of one core." : ".")
+        + (experiment.seconds > 0 ? " in \(Int(experiment.seconds)) s, its runs added up." : ".")
       : "Computed for this report."
     return "<a id=\"\(experiment.name)\"></a>\n\n### \(Markdown.literal(experiment.title))\n\n"
       + "\(Markdown.literal(experiment.source)). Differences \(Self.measure(experiment.closeness)). \(origin)\n\n"

@@ -112,6 +112,11 @@ public struct RecurrentParts: SchemeParts {
     /// PyTorch's initial weights for `seed`, in the reference code's order of modules.
     public func initialParameters(seed: UInt64) -> Parameters {
       var stream = ReferenceStream(seed: seed)
+      return initialParameters(&stream)
+    }
+
+    /// The next weights of PyTorch's `stream`, in the reference code's order of modules.
+    public func initialParameters(_ stream: inout ReferenceStream) -> Parameters {
       var entries = network.draw(&stream) + linear.draw(&stream)
       for part in Part.allCases { entries += head(part).draw(&stream) }
       for part in learnedScales {

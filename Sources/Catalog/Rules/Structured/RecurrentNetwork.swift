@@ -65,6 +65,31 @@ public struct RecurrentNetwork: Sendable, Hashable {
       Matrix(rows: rows, columns: problem.dimension, elements: draws), along: .columns)
   }
 
+  /// The first state of `coordinates` coordinates as the reference code draws it: h, then c, from the stream
+  /// that its weights come from.
+  public func carry(_ stream: inout ReferenceStream, coordinates: Int) -> Carry {
+    let count = layers * coordinates * hidden
+    let h = stream.normal(count: count)
+    return Carry(state(h: h, c: stream.normal(count: count)), along: .columns)
+  }
+
+  /// The state that consists of h and c in PyTorch's order, layers x n x H each.
+  public func state(h: [Double], c: [Double]) -> Matrix {
+    let n = h.count / (layers * hidden)
+    precondition(h.count == layers * n * hidden && c.count == h.count, "\(h.count), \(c.count)")
+    var state = Matrix(zeros: 2 * layers * hidden, n)
+    for (part, values) in [h, c].enumerated() {
+      for l in 0..<layers {
+        for r in 0..<n {
+          for k in 0..<hidden {
+            state[(part * layers + l) * hidden + k, r] = values[(l * n + r) * hidden + k]
+          }
+        }
+      }
+    }
+    return state
+  }
+
   /// The next state for features `input` (F x n); the output is ``output(_:)`` of it.
   public func step(
     _ input: Traced, _ state: Traced, _ context: FormulaContext
