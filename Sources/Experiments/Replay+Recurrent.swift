@@ -183,7 +183,7 @@ extension ReferenceCase {
 
 extension RecurrentNetwork {
   /// Which of a rule's carries is the LSTM's state: the one with 2 L H rows.
-  fileprivate func place(in carry: [Carry]) -> Int {
+  func place(in carry: [Carry]) -> Int {
     carry.firstIndex { $0.axis == .columns } ?? 0
   }
 

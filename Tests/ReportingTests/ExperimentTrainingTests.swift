@@ -93,6 +93,62 @@ import Testing
     }
   }
 
+  /// Math-L2O as the authors train it: the first losses against runs of the rule, step by step, from states
+  /// that are read out of the stream here, in PyTorch's order; and the second one again after a cut.
+  @Test func mathL2OBeginsEveryTrainingStepWithStatesOfItsOwn() throws {
+    struct Stop: Error {}
+    let run = try #require(
+      BaselineExperiments(published: .load(from: Fixtures.published)).all[0].runs.first {
+        $0.id.contains("extra heads") && $0.id.contains("T = 5,")
+      })
+    func states(after steps: Int, from interim: [String: Tensor]? = nil) -> [[String: Tensor]] {
+      var states: [[String: Tensor]] = []
+      let progress = RunProgress(
+        interim: interim, interval: .zero,
+        tell: { if $0 * 401 > Double(steps) - 0.5 { throw Stop() } },
+        keep: { states.append($0) })
+      #expect(throws: Stop.self) { _ = try run.body(progress) }
+      return states
+    }
+    let left = states(after: 3)
+    try #require(left.count == 3)
+    let losses = try #require(left[2]["optcheck.losses"]?.elements)
+
+    let problem = try LeastSquares.authors(seed: 895, instances: 10, rows: 400, columns: 512)
+    let architecture = RecurrentParts.Architecture.paperABaseline([.p: .init(.twiceSigmoid)])
+    var stream = ReferenceStream(seed: 118)
+    let first = architecture.initialParameters(&stream)
+    #expect(first == architecture.initialParameters(seed: 118))
+    for k in 0..<3 {
+      let weights =
+        try k == 0
+        ? first
+        : Parameters(first.names.map { ($0, try #require(left[k - 1][$0])) })
+      let rule = CoordMathLSTM(
+        try RecurrentParts(architecture, parameters: weights), form: .reference,
+        stepRule: .reference)
+      let (h, c) = (stream.normal(count: 2 * 5120 * 20), stream.normal(count: 2 * 5120 * 20))
+      var state = FormulaState(
+        stepSizes: rule.stepRule.stepSizes(for: problem),
+        carry: rule.initialCarry(for: problem, seed: 0))
+      for layer in 0..<2 {
+        for unit in 0..<20 {
+          for r in 0..<5120 {
+            let place = (layer * 5120 + r) * 20 + unit
+            state.carry[1].matrix[20 * layer + unit, r] = h[place]
+            state.carry[1].matrix[20 * (2 + layer) + unit, r] = c[place]
+          }
+        }
+      }
+      var x = Vector(zeros: problem.dimension)
+      for _ in 0..<5 { rule.step(&x, &state, on: problem) }
+      let value = problem.values(at: x).reduce(0, +)
+      #expect(abs(value - losses[k]) <= 1e-10 * value, "step \(k): \(losses[k]), \(value)")
+    }
+    let resumed = states(after: 3, from: left[1])
+    #expect(resumed.last == left[2])
+  }
+
   /// The authors' layer-wise training: cut after a pass it goes on with the same bits, and what its curves show
   /// of the losses of all layers are those of one pass, or the last one of each.
   @Test func layerwiseTrainingGoesOnAndShowsItsLastLayer() throws {

@@ -18,13 +18,13 @@ struct DrawnStates {
     self.stream = stream
   }
 
-  /// The states of training step `step`; those of earlier ones are passed over and not to be had again.
-  mutating func carry(of step: Int) -> Carry {
+  /// Puts the states of training step `step` among what a run carries; those of earlier ones are passed over
+  /// and not to be had again.
+  mutating func draw(for step: Int, into carry: inout [Carry]) {
     precondition(step >= drawn, "step \(step) after \(drawn)")
-    while true {
-      let carry = network.carry(&stream, coordinates: coordinates)
+    while drawn <= step {
+      carry[network.place(in: carry)] = network.carry(&stream, coordinates: coordinates)
       drawn += 1
-      if drawn > step { return carry }
     }
   }
 }

@@ -103,7 +103,7 @@ extension MetaTraining {
   ) throws -> [Double] {
     var states = states
     return try trained(from: parameters, objective, progress) { step in
-      objective.start.carry = [states.carry(of: step)]
+      states.draw(for: step, into: &objective.start.carry)
     }.losses
   }
 
