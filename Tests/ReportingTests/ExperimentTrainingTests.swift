@@ -145,8 +145,25 @@ import Testing
       let value = problem.values(at: x).reduce(0, +)
       #expect(abs(value - losses[k]) <= 1e-10 * value, "step \(k): \(losses[k]), \(value)")
     }
-    let resumed = states(after: 3, from: left[1])
-    #expect(resumed.last == left[2])
+    let goesOnAlike = states(after: 3, from: left[1]).last == left[2]
+    #expect(goesOnAlike)
+  }
+
+  /// States are drawn for a step whose weights no update has changed, too.
+  @Test func statesAreDrawnWhereWeightsStay() throws {
+    let problem = try LeastSquares.authors(seed: 5, instances: 2, rows: 4, columns: 6)
+    let architecture = RecurrentParts.Architecture(
+      network: RecurrentNetwork(hidden: 3), heads: [.p: .init()])
+    let rule = CoordMathLSTM(
+      try RecurrentParts(architecture, parameters: architecture.initialParameters(seed: 5)))
+    let objective = FormulaObjective(
+      rule, on: problem, from: Vector(zeros: problem.dimension), horizon: 2,
+      loss: .objective([0, 1]))
+    let states = DrawnStates(
+      architecture.network, coordinates: problem.dimension, ReferenceStream(seed: 5))
+    let losses = try MetaTraining(stepSize: 0, stepsPerEpoch: 4)
+      .losses(from: rule.parameters, objective, states, RunProgress())
+    #expect(Set(losses).count == 4, "\(losses)")
   }
 
   /// The authors' layer-wise training: cut after a pass it goes on with the same bits, and what its curves show
