@@ -189,9 +189,10 @@ struct ExperimentCommand: AsyncParsableCommand {
       let label = curve.label.padding(toLength: width, withPad: " ", startingAt: 0)
       guard let worst = curve.worst(result.closeness) else { return "  \(label)  not published" }
       let words: String =
-        switch curve.agrees(result.closeness) {
-        case true?: "within"
-        case false?: "differs"
+        switch curve.agreement(result.closeness) {
+        case .within: "within"
+        case .insideBand: "in the band of its twins"
+        case .differs: "differs"
         case nil: "shape only"
         }
       return "  \(label)  \(words): at most \(Number.significant(worst.distance, digits: 2)) off, "

@@ -200,6 +200,92 @@ import Testing
     #expect(sparse.agrees(.absolute(0.1)) == true, "where nothing was published nothing differs")
   }
 
+  /// Published points that twins explain, and those that they do not; tables of Student's t tell where the
+  /// band of four twins ends.
+  @Test func twinsTellHowFarRoundingReaches() {
+    let wild = [1.1, 0.9, 1.2, 0.8]
+    func curve(_ published: [Double], _ twins: [[Double]]) -> ExperimentResult.Curve {
+      .init(label: "c", x: [0, 1], y: [1, 1], published: published, twins: twins)
+    }
+    func agreement(_ published: [Double], _ twins: [[Double]]) -> CurveAgreement? {
+      curve(published, twins).agreement(.relative(1e-3))
+    }
+    let calm = [1, 1, Double.nan, .nan]
+    let one = curve([1, 1], [wild, calm])
+    // s² = 0.1 / 4, t = 4.6041 for 0.995 and four degrees of freedom; 5.5976 for 0.9975.
+    let half = 4.6041 * (0.025 * 1.2).squareRoot()
+    #expect(abs((one.band(at: 0)?.upperBound ?? 0) - (1 + half)) < 1e-4 && one.band(at: 1) == nil)
+    let two = curve([1, 1], [wild, wild]).band(at: 1)
+    #expect(abs((two?.lowerBound ?? 1) - (1 - 5.5976 * (0.03).squareRoot())) < 1e-4)
+
+    #expect(agreement([1.0005, 1], [wild, calm]) == .within)
+    #expect(agreement([1.7, 1], [wild, calm]) == .insideBand)
+    #expect(agreement([1.85, 1], [wild, calm]) == .differs)
+    #expect(agreement([1.7, 1.002], [wild, calm]) == .differs, "calm, and off")
+    #expect(agreement([1.7, .nan], [wild, calm]) == .insideBand)
+    #expect(agreement([1.7, 1], [[1.1, 0.9, .nan, .nan], calm]) == .differs, "two are too few")
+    #expect(agreement([1.7, 1], [[1.1, 0.9, .infinity, 0.8], calm]) == .differs)
+    #expect(curve([1.7, 1], [wild, calm]).agreement(.shape("only")) == nil)
+    #expect(curve([1.7, 1], [wild, calm]).agrees(.relative(1e-3)) == true)
+  }
+
+  /// Twins of a curve are kept with it, place by place, and what was kept before there were any can be read.
+  @Test func twinsAreKept() throws {
+    var experiment = Self.experiment("one", published: [4, 2])
+    let x = experiment.curves[0].x
+    experiment.runs.append(ExperimentRun(id: "twins", seconds: 1) { _ in [1, 2, 3, .nan] })
+    experiment.curves[0].twins = Experiment.Twins(runs: x.map { _ in "twins" }) { outcome, index in
+      outcome.map { $0 + Double(index) }
+    }
+    let result = try runner(nil).run([experiment])[0]
+    let twins = try #require(result.curves[0].twins)
+    #expect(twins.count == x.count && twins[1].prefix(3) == [2, 3, 4] && twins[1][3].isNaN)
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("one.json")
+    try JSONFile.write(result, to: file)
+    let read = try JSONFile.read(ExperimentResult.self, from: file)
+    #expect(read.curves[0].twins?[1].prefix(3) == [2, 3, 4])
+    var old = result
+    old.curves[0].twins = nil
+    try JSONFile.write(old, to: file)
+    #expect(try !String(contentsOf: file, encoding: .utf8).contains("twins"))
+    #expect(try JSONFile.read(ExperimentResult.self, from: file).curves[0].twins == nil)
+  }
+
+  /// Two probes for every step size, two more twins where the probes part, and whose they are.
+  @Test func twinsAreTrainedWhereProbesPart() throws {
+    var asked: [[Double]] = []
+    // The second step size takes what it is off by tenfold thousand, the third leaves the finite numbers.
+    let outcome = try RoundingTwins.outcome([1, 2, 3]) { etas, share in
+      asked.append(etas)
+      #expect(share == (asked.count == 1 ? 0...0.5 : 0.5...1))
+      return etas.map { eta in
+        switch eta.rounded() {
+        case 1: eta
+        case 2: 2 + 1e4 * (eta / 2 - 1)
+        default: .nan
+        }
+      }
+    }
+    #expect(asked.map(\.count) == [6, 4])
+    #expect(asked[1].map { $0.rounded() } == [2, 3, 2, 3])
+    func values(_ index: Int) -> [Double] { RoundingTwins.values(outcome, of: index) }
+    #expect(zip(values(0), [1 + 1e-6, 1 - 1e-6]).allSatisfy { abs($0 - $1) < 1e-12 })
+    #expect(values(0).count == 4 && values(0)[2].isNaN && values(0)[3].isNaN)
+    for (value, offset) in zip(values(1), [1e-6, -1e-6, 1e-7, -1e-7]) {
+      #expect(abs(value - (2 + 1e4 * offset)) < 1e-8)
+    }
+    #expect(values(2).allSatisfy(\.isNaN) && values(3).isEmpty)
+    var count = 0
+    _ = try RoundingTwins.outcome([1]) { etas, _ in
+      count += 1
+      return etas
+    }
+    #expect(count == 1, "calm")
+  }
+
   /// One run alone has all cores; several share them.
   @Test(arguments: [(runs: 1, cores: 5), (2, 2), (5, 1), (7, 1)])
   func coresAreShared(_ plan: (runs: Int, cores: Int)) throws {

@@ -33,7 +33,11 @@ import Testing
       let expected = plot.name == "figure-2a" ? plot.curves.count - 1 : plot.curves.count
       #expect(compared == expected, "\(plot.name)")
       let ids = Set(experiment.runs.map(\.id))
-      for curve in experiment.curves { #expect(curve.runs.allSatisfy(ids.contains)) }
+      for curve in experiment.curves {
+        let runs = curve.runs + (curve.twins?.runs ?? [])
+        #expect(runs.allSatisfy(ids.contains))
+        if let twins = curve.twins { #expect(twins.runs.count == curve.x.count) }
+      }
     }
   }
 

@@ -209,9 +209,30 @@ import Testing
     }
     #expect(text.contains("plots/experiment-figure-4a.svg") && text.contains("a note"))
     #expect(text == report.markdown(context))
+    #expect(!text.contains("Band there"))
     // Every link within the page has its target.
     for match in text.matches(of: /\]\(#([^)]+)\)/) {
       #expect(text.contains("id=\"\(match.output.1)\""), "\(match.output.1)")
     }
+  }
+
+  /// A curve that rounding explains is counted as such, and its table says how far rounding reaches.
+  @Test func theBandOfTwinsIsShown() throws {
+    var experiment = Self.experiment("figure-2b", [("wild", [3, 1]), ("calm", [3, 1])])
+    for i in 0...1 { experiment.curves[i].published = [3, 1.7] }
+    let calm = [1, 1, Double.nan, .nan]
+    experiment.curves[0].twins = [calm, [1.1, 0.9, 1.2, 0.8]]
+    experiment.curves[1].twins = [calm, calm]
+    let results = Self.results([experiment])
+    let report = Report<TheoryResults>.theoryVersusExperiment
+    let text = try report.section("experiments", of: results)
+    #expect(text.contains("| wild | ✓ in the band of its twins | 0.41 | 100 | ± 0.80 |"))
+    #expect(text.contains("| calm | ✗ differs | 0.41 | 100 | – |"))
+    #expect(text.contains("| Band there |") && text.contains("puts one more run"))
+    let figures = Sample.results.figures.flatMap(\.curves)
+    let others = figures.count { $0.agreement == .insideBand }
+    #expect(
+      try report.section("summary", of: results).contains(
+        "inside the band of their twins: **\(others + 1)**"))
   }
 }

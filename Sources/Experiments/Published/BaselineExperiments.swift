@@ -167,6 +167,7 @@ struct BaselineExperiments {
       curves.filter { $0.x.contains(horizon) }.map(\.eta)
     }
     let runs = Self.horizons.map { Self.unfolded(horizon: $0, etas: etas($0)) }
+    let twins = Self.horizons.map { Self.unfoldedTwins(horizon: $0, etas: etas($0)) }
     // Before training, paper A's own rule is gradient descent (I1 in the ledger).
     let untrained = Self.horizons.map { horizon in
       var setting = TrainingSetting.large(horizon: horizon, scale: 1)
@@ -185,35 +186,62 @@ struct BaselineExperiments {
         + "--loss-func last --init-lr 1e-5",
       notes: [
         "Matrices start from our own draw of the authors' size, 1/(b d)² = 2e-11: next to nothing."
-      ], runs: untrained + runs,
+      ], runs: untrained + runs + twins,
       curves: [descent]
         + curves.map { curve in
           let places = curve.x.map { etas($0).firstIndex(of: curve.eta) ?? 0 }
+          func ids(_ runs: [ExperimentRun]) -> [String] {
+            curve.x.compactMap { x in Self.horizons.firstIndex(of: x).map { runs[$0].id } }
+          }
           return Experiment.Curve(
-            label: curve.label, x: curve.x.map(Double.init),
-            runs: curve.x.compactMap { x in
-              Self.horizons.firstIndex(of: x).map { runs[$0].id }
-            }, values: { zip($0, places).map { $1 < $0.count ? $0[$1] : .nan } }, published: curve.y
-          )
+            label: curve.label, x: curve.x.map(Double.init), runs: ids(runs),
+            values: { zip($0, places).map { $1 < $0.count ? $0[$1] : .nan } }, published: curve.y,
+            twins: Experiment.Twins(runs: ids(twins)) { outcome, index in
+              RoundingTwins.values(outcome, of: places[index])
+            })
         })
   }
 
   /// F(W^400) of trainings with every one of `etas`; NaN where training left the finite numbers.
   private static func unfolded(horizon: Int, etas: [Double]) -> ExperimentRun {
-    let names = etas.map { Number.short($0) }.joined(separator: " ")
-    return ExperimentRun(
-      id: id("LISTACPSSWOnly", horizon, names) + ", side by side",
-      // An instance's matrix is read for all step sizes, a weight for its own.
-      seconds: 1e-3 * Double((2 + etas.count) * horizon * steps)
+    ExperimentRun(
+      id: unfoldedId(horizon, etas) + ", side by side",
+      seconds: secondsPerUnfolded(etas.count) * Double(horizon * steps)
+    ) { progress in try losses(horizon: horizon, etas: etas) { try progress($0) } }
+  }
+
+  /// The same of their twins.
+  private static func unfoldedTwins(horizon: Int, etas: [Double]) -> ExperimentRun {
+    ExperimentRun(
+      id: unfoldedId(horizon, etas) + ", twins",
+      seconds: secondsPerUnfolded(3 * etas.count) * Double(horizon * steps)
     ) { progress in
-      let descent = try unfoldedDescent(horizon: horizon, etas: etas)
-      var losses = descent.advance()
-      for k in 1...steps {
-        losses = descent.advance()
-        try progress(Double(k) / Double(steps))
+      try RoundingTwins.outcome(etas) { etas, share in
+        try losses(horizon: horizon, etas: etas) {
+          try progress(share.lowerBound + $0 * (share.upperBound - share.lowerBound))
+        }
       }
-      return losses.map { $0.isFinite ? $0 : .nan }
     }
+  }
+
+  private static func unfoldedId(_ horizon: Int, _ etas: [Double]) -> String {
+    id("LISTACPSSWOnly", horizon, etas.map { Number.short($0) }.joined(separator: " "))
+  }
+
+  /// Per step and layer: an instance's matrix is read for all step sizes, a weight for its own.
+  private static func secondsPerUnfolded(_ count: Int) -> Double { 1e-3 * Double(2 + count) }
+
+  /// F(W^400) of trainings side by side, with every one of `etas`.
+  private static func losses(
+    horizon: Int, etas: [Double], _ progress: (Double) throws -> Void
+  ) throws -> [Double] {
+    let descent = try unfoldedDescent(horizon: horizon, etas: etas)
+    var losses = descent.advance()
+    for k in 1...steps {
+      losses = descent.advance()
+      try progress(Double(k) / Double(steps))
+    }
+    return losses.map { $0.isFinite ? $0 : .nan }
   }
 
   private static func unfoldedDescent(horizon: Int, etas: [Double]) throws -> UnfoldedDescent {

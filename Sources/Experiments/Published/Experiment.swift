@@ -63,17 +63,37 @@ public struct Experiment: Sendable {
     public var values: @Sendable ([[Double]]) -> [Double]
     /// The published values at `x`, NaN where there is none; nil if none were published at all.
     public var published: [Double]?
+    /// What tells how far rounding moves the values; nil where nothing was asked.
+    public var twins: Twins?
 
     /// Puts the parts together.
     public init(
       label: String, x: [Double], runs: [String],
-      values: @escaping @Sendable ([[Double]]) -> [Double], published: [Double]? = nil
+      values: @escaping @Sendable ([[Double]]) -> [Double], published: [Double]? = nil,
+      twins: Twins? = nil
     ) {
       self.label = label
       self.x = x
       self.runs = runs
       self.values = values
       self.published = published
+      self.twins = twins
+    }
+  }
+
+  /// Runs that differ from those of a curve by no more than rounding does.
+  public struct Twins: Sendable {
+    /// Ids of the runs, one for each place of the curve.
+    public var runs: [String]
+    /// The values at place `index`, twin by twin, from the outcome of its run; NaN for one that was not needed.
+    public var values: @Sendable (_ outcome: [Double], _ index: Int) -> [Double]
+
+    /// Puts the parts together.
+    public init(
+      runs: [String], values: @escaping @Sendable (_ outcome: [Double], _ index: Int) -> [Double]
+    ) {
+      self.runs = runs
+      self.values = values
     }
   }
 
@@ -146,15 +166,19 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
     public var y: [Double]
     /// The published values; nil where none were published.
     public var published: [Double]?
+    /// At each place the values of runs that differ by rounding alone; nil where there were none.
+    public var twins: [[Double]]?
 
     /// Puts the parts together.
     public init(
-      label: String, x: [Double], y: [Double], published: [Double]? = nil
+      label: String, x: [Double], y: [Double], published: [Double]? = nil,
+      twins: [[Double]]? = nil
     ) {
       self.label = label
       self.x = x
       self.y = y
       self.published = published
+      self.twins = twins
     }
 
     /// The largest distance and where; nil without published values.
@@ -169,8 +193,7 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
 
     /// Whether every published point agrees; nil where nothing is judged.
     public func agrees(_ closeness: Closeness) -> Bool? {
-      guard let limit = closeness.limit, let worst = worst(closeness) else { return nil }
-      return worst.distance <= limit
+      agreement(closeness).map { $0 != .differs }
     }
   }
 
@@ -352,8 +375,11 @@ public struct ExperimentRunner: Sendable {
       curves: experiment.curves.map { curve in
         .init(
           label: curve.label, x: curve.x,
-          y: curve.values(curve.runs.map { outcomes[$0]?.values ?? [] }), published: curve.published
-        )
+          y: curve.values(curve.runs.map { outcomes[$0]?.values ?? [] }),
+          published: curve.published,
+          twins: curve.twins.map { twins in
+            twins.runs.enumerated().map { twins.values(outcomes[$1]?.values ?? [], $0) }
+          })
       })
   }
 }

@@ -141,12 +141,14 @@ public struct Recheck: Sendable {
     _ result: ExperimentResult, _ experiment: Experiment, isExact: Bool
   ) -> [Item] {
     let runs = Dictionary(experiment.runs.map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
-    func allowed(_ value: Double) -> Double {
+    func allowed(_ curve: ExperimentResult.Curve, _ i: Int) -> Double {
       if isExact { return 0 }
+      // Other kernels round otherwise.
+      let band = curve.band(at: i).map { $0.upperBound - $0.lowerBound } ?? 0
       return switch result.closeness {
-      case .absolute(let limit): limit
-      case .relative(let limit): limit * abs(value)
-      case .shape: 1e-2 * abs(value)
+      case .absolute(let limit): max(limit, band)
+      case .relative(let limit): max(limit * abs(curve.y[i]), band)
+      case .shape: max(1e-2 * abs(curve.y[i]), band)
       }
     }
     return zip(experiment.curves, result.curves).flatMap { curve, reported -> [Item] in
@@ -156,7 +158,7 @@ public struct Recheck: Sendable {
         return [
           Item(
             part: "experiments", name: name, seconds: run.seconds, reported: reported.y,
-            allowed: reported.y.map(allowed)
+            allowed: reported.y.indices.map { allowed(reported, $0) }
           ) { curve.values([try run.body(RunProgress())]) }
         ]
       }
@@ -167,7 +169,7 @@ public struct Recheck: Sendable {
         return Item(
           part: "experiments", name: "\(name) at \(Number.short(reported.x[i]))",
           seconds: run.seconds,
-          reported: [reported.y[i]], allowed: [allowed(reported.y[i])]
+          reported: [reported.y[i]], allowed: [allowed(reported, i)]
         ) {
           var outcomes = [[Double]](repeating: [], count: curve.runs.count)
           outcomes[i] = try run.body(RunProgress())

@@ -56,11 +56,12 @@ struct LedgerSummarySection: ReportSection {
   private static func curves(_ results: TheoryResults) -> String {
     let figures = results.convergence.figures.flatMap(\.curves)
     let others = results.experiments.flatMap { experiment in
-      experiment.curves.compactMap { $0.agrees(experiment.closeness) }
+      experiment.curves.compactMap { $0.agreement(experiment.closeness) }
     }
     let within =
-      figures.count { $0.agreement == .within } + others.count(where: \.self)
-    let inBand = figures.count { $0.agreement == .insideBand }
+      figures.count { $0.agreement == .within } + others.count { $0 == .within }
+    let inBand =
+      figures.count { $0.agreement == .insideBand } + others.count { $0 == .insideBand }
     let total = figures.count + others.count
     return
       "Published curves that can be judged: \(total). Within tolerance at every point: **\(within)**; inside "
@@ -147,20 +148,26 @@ struct ExperimentSection: ReportSection {
   private func body(
     _ experiment: ExperimentResult, isKept: Bool, _ context: ReportContext<TheoryResults>
   ) -> String {
-    var table = Markdown.Table([
-      ("Curve", .left), ("Agreement", .left), ("Largest difference", .right), ("at", .right),
-      ("First value", .right), ("Last value", .right), ("Published last", .right),
-    ])
+    // How far rounding moves a value is known of some experiments only.
+    let hasTwins = experiment.curves.contains { $0.twins != nil }
+    var table = Markdown.Table(
+      [
+        ("Curve", .left), ("Agreement", .left), ("Largest difference", .right), ("at", .right),
+      ] + (hasTwins ? [("Band there", .right)] : []) + [
+        ("First value", .right), ("Last value", .right), ("Published last", .right),
+      ])
     for curve in experiment.curves {
       let worst = curve.worst(experiment.closeness)
-      table.add([
-        Markdown.literal(curve.label), Self.agreement(curve, experiment.closeness),
-        Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
-        worst.map { Number.short($0.x) } ?? "",
-        Number.orDash(curve.y.first) { Number.significant($0, digits: 4) },
-        Number.orDash(curve.y.last) { Number.significant($0, digits: 6) },
-        Number.orDash(curve.published?.last { !$0.isNaN }) { Number.significant($0, digits: 6) },
-      ])
+      table.add(
+        [
+          Markdown.literal(curve.label), Self.agreement(curve, experiment.closeness),
+          Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
+          worst.map { Number.short($0.x) } ?? "",
+        ] + (hasTwins ? [Self.band(curve, at: worst?.x)] : []) + [
+          Number.orDash(curve.y.first) { Number.significant($0, digits: 4) },
+          Number.orDash(curve.y.last) { Number.significant($0, digits: 6) },
+          Number.orDash(curve.published?.last { !$0.isNaN }) { Number.significant($0, digits: 6) },
+        ])
     }
     let machine = experiment.machine
     let origin =
@@ -172,7 +179,8 @@ struct ExperimentSection: ReportSection {
       + "\(Markdown.literal(experiment.source)). Differences \(Self.measure(experiment.closeness)). \(origin)\n\n"
       + context.image(
         "experiment-\(experiment.name)", "\(experiment.title), published points on our curves")
-      + table.text + "\n" + experiment.notes.map { Markdown.literal($0) + "\n\n" }.joined()
+      + table.text + "\n" + (hasTwins ? Self.twinNote : "")
+      + experiment.notes.map { Markdown.literal($0) + "\n\n" }.joined()
       + Markdown.commands([experiment.command])
       + Markdown.details(
         "The authors' own command", Markdown.commands([experiment.referenceCommand]))
@@ -180,11 +188,25 @@ struct ExperimentSection: ReportSection {
 
   private static func agreement(_ curve: ExperimentResult.Curve, _ closeness: Closeness) -> String {
     guard curve.published != nil else { return "not published" }
-    return switch curve.agrees(closeness) {
-    case true?: "✓ agrees"
-    case false?: "✗ differs"
+    return switch curve.agreement(closeness) {
+    case .within: "✓ agrees"
+    case .insideBand: "✓ in the band of its twins"
+    case .differs: "✗ differs"
     case nil: "shape only"
     }
+  }
+
+  private static let twinNote =
+    "Every training ran again with η off by 1e-6 of itself, up and down, and where these two part by more than "
+    + "1e-4, with η off by 1e-7, too. A band is where Student's t then puts one more run, for all points of a "
+    + "curve together with 99 %.\n\n"
+
+  /// Half the width of the band at `x`, as a part of its middle.
+  private static func band(_ curve: ExperimentResult.Curve, at x: Double?) -> String {
+    let band = x.flatMap { curve.x.firstIndex(of: $0) }.flatMap { curve.band(at: $0) }
+    return Number.orDash(
+      band.map { ($0.upperBound - $0.lowerBound) / ($0.upperBound + $0.lowerBound) }
+    ) { "± " + Number.significant($0, digits: 2) }
   }
 
   private static func measure(_ closeness: Closeness) -> String {

@@ -1,0 +1,53 @@
+import Checks
+
+/// How a curve lies to its published points.
+public enum CurveAgreement: Sendable, Hashable {
+  /// Every point is as close as it has to be.
+  case within
+  /// Those that are not lie where rounding takes a run.
+  case insideBand
+  /// Some do not.
+  case differs
+}
+
+extension ExperimentResult.Curve {
+  /// The chance that a curve whose runs differ by rounding alone has a published point outside its bands.
+  static let risk = 0.01
+  /// Twins without which nothing is said of rounding.
+  static let fewestTwins = 3
+
+  /// How the curve lies to its published points; nil where nothing is judged.
+  public func agreement(_ closeness: Closeness) -> CurveAgreement? {
+    guard let limit = closeness.limit, let published else { return nil }
+    let places = x.indices.filter { !published[$0].isNaN }
+    guard !places.isEmpty else { return nil }
+    // A curve that ended where the published one goes on is no agreement.
+    let off = places.filter { !(closeness.distance(y[$0], published[$0]) <= limit) }
+    guard off.allSatisfy({ band(at: $0)?.contains(published[$0]) == true }) else { return .differs }
+    return off.isEmpty ? .within : .insideBand
+  }
+
+  /// Where one more run lies at place `index`, if runs differ from each other as ours and its twins do; nil
+  /// where there are too few.
+  ///
+  /// The prediction interval of Student's t; the bands of all places that have one hold together with 99 %.
+  public func band(at index: Int) -> ClosedRange<Double>? {
+    guard let values = sample(at: index) else { return nil }
+    let places = x.indices.count { sample(at: $0) != nil }
+    let count = Double(values.count)
+    let mean = values.reduce(0, +) / count
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+    let t = StudentT.quantile(1 - Self.risk / (2 * Double(places)), freedom: count - 1)
+    let half = t * (variance * (1 + 1 / count)).squareRoot()
+    return (mean - half)...(mean + half)
+  }
+
+  /// Our value and its twins', where there are enough of them and all are finite.
+  private func sample(at index: Int) -> [Double]? {
+    guard let own = twins?[index].filter({ !$0.isNaN }), own.count >= Self.fewestTwins else {
+      return nil
+    }
+    let values = [y[index]] + own
+    return values.allSatisfy(\.isFinite) ? values : nil
+  }
+}
