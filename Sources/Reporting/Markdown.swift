@@ -68,6 +68,15 @@ public enum Markdown {
     }
   }
 
+  /// Running text whose only markup is code between single backticks; everything else is literal.
+  ///
+  /// A backtick without a partner is literal, too.
+  static func prose(_ text: String) -> String {
+    let parts = text.split(separator: "`", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count % 2 == 1 else { return literal(text) }
+    return parts.enumerated().map { $0 % 2 == 0 ? literal($1) : code($1) }.joined()
+  }
+
   /// `text` as inline code, whatever backticks it holds.
   public static func code(_ text: String) -> String {
     let longest = text.split { $0 != "`" }.map(\.count).max() ?? 0

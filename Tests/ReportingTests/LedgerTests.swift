@@ -216,6 +216,17 @@ import Testing
     }
   }
 
+  /// A curve that ends early shows the last number that it has, and where.
+  @Test func aCurveThatEndsEarlySaysWhere() throws {
+    let results = Self.results([
+      Self.experiment("e", [("whole", [3, 2]), ("cut", [3, 1e9, .nan]), ("none", [.nan, .nan])])
+    ])
+    let text = try Report<TheoryResults>.theoryVersusExperiment.section("experiments", of: results)
+    #expect(text.contains("| 2.00000 | 2.00000 |"))
+    #expect(text.contains("| 1.00000e+09 at 100 |"))
+    #expect(!text.contains("nan"))
+  }
+
   /// A curve that rounding explains is counted as such, and its table says how far rounding reaches.
   @Test func theBandOfTwinsIsShown() throws {
     var experiment = Self.experiment("figure-2b", [("wild", [3, 1]), ("calm", [3, 1])])

@@ -49,6 +49,14 @@ import Testing
     #expect(Markdown.image("a b.svg", description: "F_k") == "![F\\_k](a%20b.svg)")
   }
 
+  @Test func proseHasCodeAndNoOtherMarkup() {
+    #expect(Markdown.prose("b_1 by `a_b`, *not* `c`") == "b\\_1 by `a_b`, \\*not\\* `c`")
+    #expect(Markdown.prose("`x` | y") == "`x` &#124; y")
+    // A backtick that opens nothing is a character.
+    #expect(Markdown.prose("5` of `x`") == "5\\` of \\`x\\`")
+    #expect(Markdown.prose("") == "")
+  }
+
   @Test func everyVerdictLooksDifferent() {
     let verdicts: [Verdict] = [
       .holds, .holdsVacuously, .premiseFails, .violated, .inconclusive, .notApplicable,

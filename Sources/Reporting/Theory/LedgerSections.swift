@@ -164,8 +164,10 @@ struct ExperimentSection: ReportSection {
           Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
           worst.map { Number.short($0.x) } ?? "",
         ] + (hasTwins ? [Self.band(curve, at: worst?.x)] : []) + [
-          Number.orDash(curve.y.first) { Number.significant($0, digits: 4) },
-          Number.orDash(curve.y.last) { Number.significant($0, digits: 6) },
+          Number.orDash(curve.y.first.flatMap { $0.isFinite ? $0 : nil }) {
+            Number.significant($0, digits: 4)
+          },
+          Self.last(curve),
           Number.orDash(curve.published?.last { !$0.isNaN }) { Number.significant($0, digits: 6) },
         ])
     }
@@ -180,7 +182,7 @@ struct ExperimentSection: ReportSection {
       + context.image(
         "experiment-\(experiment.name)", "\(experiment.title), published points on our curves")
       + table.text + "\n" + (hasTwins ? Self.twinNote : "")
-      + experiment.notes.map { Markdown.literal($0) + "\n\n" }.joined()
+      + experiment.notes.map { Markdown.prose($0) + "\n\n" }.joined()
       + Markdown.commands([experiment.command])
       + Markdown.details(
         "The authors' own command", Markdown.commands([experiment.referenceCommand]))
@@ -207,6 +209,13 @@ struct ExperimentSection: ReportSection {
     return Number.orDash(
       band.map { ($0.upperBound - $0.lowerBound) / ($0.upperBound + $0.lowerBound) }
     ) { "± " + Number.significant($0, digits: 2) }
+  }
+
+  /// The last value; where a curve ends before its places do, the last finite one and its place.
+  private static func last(_ curve: ExperimentResult.Curve) -> String {
+    guard let end = curve.y.lastIndex(where: \.isFinite) else { return Number.dash }
+    let value = Number.significant(curve.y[end], digits: 6)
+    return end == curve.y.count - 1 ? value : "\(value) at \(Number.short(curve.x[end]))"
   }
 
   private static func measure(_ closeness: Closeness) -> String {
