@@ -55,7 +55,7 @@ struct InferenceExperiment {
     publishedEta: 1e-3, hasCoarseGrid: true,
     notes: [
       "The published curves end in a float32 floor and are compared above 1e-6 only.",
-      "The published plot does not say which training step size its learned curve has; η = 1e-3 comes nearest.",
+      "The published learned curve has η = 1e-3, as the name of its folder says.",
       "Adam's bursts below 1e-5 are rounding that it amplifies; single and double precision part ways there.",
     ])
 
@@ -126,32 +126,58 @@ struct InferenceExperiment {
     ) { Adam(stepRule: step, beta1: first, beta2: second) }
   }
 
-  private static func learned(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+  private static func setting(_ size: Size, _ eta: Double) -> TrainingSetting {
     var setting = size.training
     setting.metaStepSize = eta
+    return setting
+  }
+
+  private static func learned(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+    ExperimentRun(
+      id: "\(setting(size, eta).command), then \(words(size, marks))",
+      seconds: size.seconds.learned
+    ) { progress in try course(size, eta, at: marks) { try progress($0) } }
+  }
+
+  /// The same of the rule's twins, one after another.
+  private static func twins(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+    let offsets = RoundingTwins.offsets
     return ExperimentRun(
-      id: "\(setting.command), then \(words(size, marks))", seconds: size.seconds.learned
-    ) { [setting] progress in
-      var done = 0
-      let run = try TrainingRun.run(setting) { steps in
-        done += steps
-        try progress(0.5 * Double(done) / Double(setting.steps))
-      }
-      let rule = try setting.rule()
-      let problem = try problem(size)
-      var sums = [Double](repeating: 0, count: marks.count)
-      for i in 0..<instances {
-        let one = problem.instances(i..<i + 1)
-        let values = try rule.metaObjective(
-          on: one, from: Vector(zeros: one.dimension), horizon: size.horizon, loss: .last
-        ).unroll(run.lastWeights ?? rule.parameters).totals
-        for (place, mark) in marks.enumerated() {
-          sums[place] += mark < values.count ? values[mark] : .nan
+      id: "\(setting(size, eta).command), twins, then \(words(size, marks))",
+      seconds: Double(offsets.count) * size.seconds.learned
+    ) { progress in
+      try offsets.enumerated().flatMap { twin, offset in
+        try course(size, eta * (1 + offset), at: marks) {
+          try progress((Double(twin) + $0) / Double(offsets.count))
         }
-        try progress(0.5 + 0.5 * Double(i + 1) / Double(instances))
       }
-      return sums
     }
+  }
+
+  /// F at `marks`, increasing, of a rule that is trained first.
+  private static func course(
+    _ size: Size, _ eta: Double, at marks: [Int], _ progress: (Double) throws -> Void
+  ) throws -> [Double] {
+    let setting = setting(size, eta)
+    var done = 0
+    let run = try TrainingRun.run(setting) { steps in
+      done += steps
+      try progress(0.5 * Double(done) / Double(setting.steps))
+    }
+    let rule = try setting.rule()
+    let problem = try problem(size)
+    var sums = [Double](repeating: 0, count: marks.count)
+    for i in 0..<instances {
+      let one = problem.instances(i..<i + 1)
+      let values = try rule.metaObjective(
+        on: one, from: Vector(zeros: one.dimension), horizon: size.horizon, loss: .last
+      ).unroll(run.lastWeights ?? rule.parameters).totals
+      for (place, mark) in marks.enumerated() {
+        sums[place] += mark < values.count ? values[mark] : .nan
+      }
+      try progress(0.5 + 0.5 * Double(i + 1) / Double(instances))
+    }
+    return sums
   }
 
   /// Momenta of the authors' grid, without β₂ = 1, which divides 0 by 0.
@@ -177,16 +203,19 @@ struct InferenceExperiment {
     var runs: [ExperimentRun] = []
     var curves: [Experiment.Curve] = []
     func add(
-      _ label: String, _ made: [ExperimentRun], like k: Int? = nil,
+      _ label: String, _ made: [ExperimentRun], like k: Int? = nil, twins: ExperimentRun? = nil,
       _ merge: @escaping @Sendable ([Double]) -> Double = { $0.first ?? .nan }
     ) {
-      runs += made
+      runs += made + [twins].compactMap(\.self)
       curves.append(
         Experiment.Curve(
           label: label, x: marks.map(Double.init), runs: made.map(\.id),
           values: { outcomes in marks.indices.map { place in merge(outcomes.map { $0[place] }) } },
           published: k.flatMap { k in
             places.indices.contains(k) ? marks.map { places[k][$0] ?? .nan } : nil
+          },
+          twins: twins.map { run in
+            Experiment.Twins(runs: marks.map { _ in run.id }, values: RoundingTwins.values)
           }))
     }
     let mean: @Sendable ([Double]) -> Double = { $0.reduce(0, +) / Double($0.count) }
@@ -205,7 +234,10 @@ struct InferenceExperiment {
       [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1)
     let trained = DescentExperiments.etas.map { ($0, Self.learned(size, $0, at: marks)) }
     for (eta, run) in trained {
-      add(Self.learned + Number.short(eta), [run], like: eta == size.publishedEta ? 2 : nil)
+      let isPublished = eta == size.publishedEta
+      add(
+        Self.learned + Number.short(eta), [run], like: isPublished ? 2 : nil,
+        twins: isPublished ? Self.twins(size, eta, at: marks) : nil)
     }
     add(
       Self.relaxed,
