@@ -56,7 +56,7 @@ struct InferenceExperiment {
     notes: [
       "The published curves end in a float32 floor and are compared above 1e-6 only.",
       "The published learned curve has η = 1e-3, as the name of its folder says.",
-      "Adam's bursts below 1e-5 are rounding that it amplifies; single and double precision part ways there.",
+      "Adam's twins have their iterates in single precision, too, as the authors' are.",
     ])
 
   private static let large: Size = {
@@ -124,6 +124,27 @@ struct InferenceExperiment {
     return classical(
       size, "Adam, \(words), \(Number.short(first)), \(Number.short(second))", at: marks
     ) { Adam(stepRule: step, beta1: first, beta2: second) }
+  }
+
+  /// The same of Adam's twins, one after another: their steps are off, and their iterates are rounded to single
+  /// precision, as the authors' are.
+  private static func adamTwins(
+    _ size: Size, _ momenta: (Double, Double), step: Double, at marks: [Int]
+  ) -> ExperimentRun {
+    let offsets = RoundingTwins.offsets
+    return ExperimentRun(
+      id:
+        "Adam, \(Number.short(step)), \(Number.short(momenta.0)), \(Number.short(momenta.1)), twins in "
+        + "single precision, \(words(size, marks))",
+      seconds: Double(offsets.count) * size.seconds.classical
+    ) { _ in
+      let problem = try problem(size)
+      return offsets.flatMap { offset in
+        let adam = Adam(
+          stepRule: .constant(step * (1 + offset)), beta1: momenta.0, beta2: momenta.1)
+        return course(of: SinglePrecision(rule: adam), on: problem, at: marks)
+      }
+    }
   }
 
   private static func setting(_ size: Size, _ eta: Double) -> TrainingSetting {
@@ -231,7 +252,8 @@ struct InferenceExperiment {
       ], like: 0)
     add(
       isMean ? "Adam, \(Number.short(first)), \(Number.short(second))" : "Adam",
-      [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1)
+      [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1,
+      twins: isMean ? nil : Self.adamTwins(size, size.momenta, step: 1e-2, at: marks))
     let trained = DescentExperiments.etas.map { ($0, Self.learned(size, $0, at: marks)) }
     for (eta, run) in trained {
       let isPublished = eta == size.publishedEta
@@ -266,5 +288,19 @@ struct InferenceExperiment {
         + "--test-size \(Self.instances) --test-batch-size \(Self.instances) --test-length 5000",
       quantity: "F(X_t)", abscissa: "step t", isLogarithmic: true, closeness: .relative(1e-3),
       notes: size.notes, runs: runs, curves: curves)
+  }
+}
+
+/// A rule whose iterates are rounded to single precision after every step.
+private struct SinglePrecision<Rule: UpdateRule>: UpdateRule {
+  var rule: Rule
+
+  var name: String { "\(rule.name) in single precision" }
+
+  func initialState<P: Problem>(for problem: P) -> Rule.State { rule.initialState(for: problem) }
+
+  func step<P: Problem>(_ x: inout Vector, _ state: inout Rule.State, on problem: P) {
+    rule.step(&x, &state, on: problem)
+    for i in 0..<x.count { x[i] = Double(Float(x[i])) }
   }
 }
