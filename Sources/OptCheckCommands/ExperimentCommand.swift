@@ -175,8 +175,8 @@ struct ExperimentCommand: AsyncParsableCommand {
       return entries.map { entry in
         let name = entry.name.padding(toLength: width, withPad: " ", startingAt: 0)
         return
-          "\(name)  about \(ProgressBar.clock(entry.seconds)) on one core; \(entry.curves) curves, "
-          + "\(entry.published) published\n"
+          "\(name)  about \(ProgressBar.clock(entry.seconds)) on one core; \(entry.curves) "
+          + "\(entry.curves == 1 ? "curve" : "curves"), \(entry.published) published\n"
           + String(repeating: " ", count: width + 2) + "\(entry.title) (\(entry.source))\n"
           + String(repeating: " ", count: width + 2) + entry.referenceCommand
       }.joined(separator: "\n")

@@ -217,6 +217,13 @@ import Testing
     #expect(abs((one.band(at: 0)?.upperBound ?? 0) - (1 + half)) < 1e-4 && one.band(at: 1) == nil)
     let two = curve([1, 1], [wild, wild]).band(at: 1)
     #expect(abs((two?.lowerBound ?? 1) - (1 - 5.5976 * (0.03).squareRoot())) < 1e-4)
+    // Only bands that something published could miss share the risk.
+    let sparse = curve([1, .nan], [wild, wild])
+    for place in 0...1 {
+      #expect(abs((sparse.band(at: place)?.upperBound ?? 0) - (1 + half)) < 1e-4)
+    }
+    let elsewhere = curve([.nan, 1], [wild, calm]).band(at: 0)
+    #expect(abs((elsewhere?.upperBound ?? 0) - (1 + half)) < 1e-4)
 
     #expect(agreement([1.0005, 1], [wild, calm]) == .within)
     #expect(agreement([1.7, 1], [wild, calm]) == .insideBand)

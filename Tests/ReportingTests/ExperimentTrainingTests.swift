@@ -93,6 +93,20 @@ import Testing
     }
   }
 
+  /// The start without a fixed matrix: one draw, the next of the stream, for all layers; matrices that were drawn
+  /// before are passed over word by word.
+  @Test func theBlindStartIsOneDrawForAllLayers() {
+    var stream = ReferenceStream(seed: 895)
+    for _ in 0..<64 { _ = stream.rawWord() }
+    let weights = LISTACPSSWOnly.blindStart(&stream, rows: 4, columns: 8, layers: 3)
+    var other = ReferenceStream(seed: 895)
+    _ = other.normal(count: 64)
+    let draw = other.normal(count: 32).map { $0 / 1024 }
+    #expect(weights.names == ["We.0", "We.1", "We.2"])
+    #expect(weights.tensors.allSatisfy { $0.shape == [1, 8, 4] && $0.elements == draw })
+    #expect(stream == other)
+  }
+
   /// Math-L2O as the authors train it: the first losses against runs of the rule, step by step, from states
   /// that are read out of the stream here, in PyTorch's order; and the second one again after a cut.
   @Test func mathL2OBeginsEveryTrainingStepWithStatesOfItsOwn() throws {

@@ -40,6 +40,31 @@ import Testing
     }
   }
 
+  /// Twins are runs of their own, near ours where training is calm.
+  @Test func twinsAreNoCopies() throws {
+    let known = try Self.known
+    for result in try Self.all {
+      let experiment = try #require(known.first { $0.name == result.name }, "\(result.name)")
+      for (curve, plan) in zip(result.curves, experiment.curves) where curve.twins != nil {
+        #expect(plan.twins != nil, "\(result.name), \(curve.label)")
+        let twins = curve.twins ?? []
+        #expect(twins.count == curve.y.count)
+        let first = twins.map { $0[0] }
+        #expect(first != curve.y && first != twins.map { $0[1] }, "\(result.name), \(curve.label)")
+      }
+    }
+    let inference = try #require(known.first { $0.name == "inference" })
+    let twins = inference.curves.compactMap(\.twins)
+    #expect(twins.count == 2 && twins.allSatisfy { Set($0.runs).count == 1 })
+    // Four twins, one after another, each with a value for every place.
+    let places = twins[0].runs.count
+    let outcome = (0..<4 * places).map(Double.init)
+    for place in [0, 1, places - 1] {
+      let own = (0..<4).map { Double($0 * places + place) }
+      for twins in twins { #expect(twins.values(outcome, place) == own) }
+    }
+  }
+
   /// The authors' one matrix and its instances, seen in what descent makes of them.
   @Test func descentOnOneMatrixIsThePublishedOne() throws {
     let experiment = try #require(try Self.known.first { $0.name == "figure-6a" })

@@ -19,7 +19,7 @@ extension ExperimentResult.Curve {
   /// How the curve lies to its published points; nil where nothing is judged.
   public func agreement(_ closeness: Closeness) -> CurveAgreement? {
     guard let limit = closeness.limit, let published else { return nil }
-    let places = x.indices.filter { !published[$0].isNaN }
+    let places = judged
     guard !places.isEmpty else { return nil }
     // A curve that ended where the published one goes on is no agreement.
     let off = places.filter { !(closeness.distance(y[$0], published[$0]) <= limit) }
@@ -30,16 +30,22 @@ extension ExperimentResult.Curve {
   /// Where one more run lies at place `index`, if runs differ from each other as ours and its twins do; nil
   /// where there are too few.
   ///
-  /// The prediction interval of Student's t; the bands of all places that have one hold together with 99 %.
+  /// The prediction interval of Student's t; the bands of all published points that have one hold together
+  /// with 99 %.
   public func band(at index: Int) -> ClosedRange<Double>? {
     guard let values = sample(at: index) else { return nil }
-    let places = x.indices.count { sample(at: $0) != nil }
+    let places = judged.count { sample(at: $0) != nil }
     let count = Double(values.count)
     let mean = values.reduce(0, +) / count
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
-    let t = StudentT.quantile(1 - Self.risk / (2 * Double(places)), freedom: count - 1)
+    let t = StudentT.quantile(1 - Self.risk / Double(2 * max(1, places)), freedom: count - 1)
     let half = t * (variance * (1 + 1 / count)).squareRoot()
     return (mean - half)...(mean + half)
+  }
+
+  /// The places where something was published; all of them if nothing was.
+  private var judged: [Int] {
+    x.indices.filter { index in published.map { !$0[index].isNaN } ?? true }
   }
 
   /// Our value and its twins', where there are enough of them and all are finite.

@@ -55,8 +55,8 @@ struct InferenceExperiment {
     publishedEta: 1e-3, hasCoarseGrid: true,
     notes: [
       "The published curves end in a float32 floor and are compared above 1e-6 only.",
-      "The published plot does not say which training step size its learned curve has; η = 1e-3 comes nearest.",
-      "Adam's bursts below 1e-5 are rounding that it amplifies; single and double precision part ways there.",
+      "The published learned curve has η = 1e-3, as the name of its folder says.",
+      "Adam's twins have their iterates in single precision, too, as the authors' are.",
     ])
 
   private static let large: Size = {
@@ -126,32 +126,79 @@ struct InferenceExperiment {
     ) { Adam(stepRule: step, beta1: first, beta2: second) }
   }
 
-  private static func learned(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+  /// The same of Adam's twins, one after another: their steps are off, and their iterates are rounded to single
+  /// precision, as the authors' are.
+  private static func adamTwins(
+    _ size: Size, _ momenta: (Double, Double), step: Double, at marks: [Int]
+  ) -> ExperimentRun {
+    let offsets = RoundingTwins.offsets
+    return ExperimentRun(
+      id:
+        "Adam, \(Number.short(step)), \(Number.short(momenta.0)), \(Number.short(momenta.1)), twins in "
+        + "single precision, \(words(size, marks))",
+      seconds: Double(offsets.count) * size.seconds.classical
+    ) { _ in
+      let problem = try problem(size)
+      return offsets.flatMap { offset in
+        let adam = Adam(
+          stepRule: .constant(step * (1 + offset)), beta1: momenta.0, beta2: momenta.1)
+        return course(of: SinglePrecision(rule: adam), on: problem, at: marks)
+      }
+    }
+  }
+
+  private static func setting(_ size: Size, _ eta: Double) -> TrainingSetting {
     var setting = size.training
     setting.metaStepSize = eta
+    return setting
+  }
+
+  private static func learned(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+    ExperimentRun(
+      id: "\(setting(size, eta).command), then \(words(size, marks))",
+      seconds: size.seconds.learned
+    ) { progress in try course(size, eta, at: marks) { try progress($0) } }
+  }
+
+  /// The same of the rule's twins, one after another.
+  private static func twins(_ size: Size, _ eta: Double, at marks: [Int]) -> ExperimentRun {
+    let offsets = RoundingTwins.offsets
     return ExperimentRun(
-      id: "\(setting.command), then \(words(size, marks))", seconds: size.seconds.learned
-    ) { [setting] progress in
-      var done = 0
-      let run = try TrainingRun.run(setting) { steps in
-        done += steps
-        try progress(0.5 * Double(done) / Double(setting.steps))
-      }
-      let rule = try setting.rule()
-      let problem = try problem(size)
-      var sums = [Double](repeating: 0, count: marks.count)
-      for i in 0..<instances {
-        let one = problem.instances(i..<i + 1)
-        let values = try rule.metaObjective(
-          on: one, from: Vector(zeros: one.dimension), horizon: size.horizon, loss: .last
-        ).unroll(run.lastWeights ?? rule.parameters).totals
-        for (place, mark) in marks.enumerated() {
-          sums[place] += mark < values.count ? values[mark] : .nan
+      id: "\(setting(size, eta).command), twins, then \(words(size, marks))",
+      seconds: Double(offsets.count) * size.seconds.learned
+    ) { progress in
+      try offsets.enumerated().flatMap { twin, offset in
+        try course(size, eta * (1 + offset), at: marks) {
+          try progress((Double(twin) + $0) / Double(offsets.count))
         }
-        try progress(0.5 + 0.5 * Double(i + 1) / Double(instances))
       }
-      return sums
     }
+  }
+
+  /// F at `marks`, increasing, of a rule that is trained first.
+  private static func course(
+    _ size: Size, _ eta: Double, at marks: [Int], _ progress: (Double) throws -> Void
+  ) throws -> [Double] {
+    let setting = setting(size, eta)
+    var done = 0
+    let run = try TrainingRun.run(setting) { steps in
+      done += steps
+      try progress(0.5 * Double(done) / Double(setting.steps))
+    }
+    let rule = try setting.rule()
+    let problem = try problem(size)
+    var sums = [Double](repeating: 0, count: marks.count)
+    for i in 0..<instances {
+      let one = problem.instances(i..<i + 1)
+      let values = try rule.metaObjective(
+        on: one, from: Vector(zeros: one.dimension), horizon: size.horizon, loss: .last
+      ).unroll(run.lastWeights ?? rule.parameters).totals
+      for (place, mark) in marks.enumerated() {
+        sums[place] += mark < values.count ? values[mark] : .nan
+      }
+      try progress(0.5 + 0.5 * Double(i + 1) / Double(instances))
+    }
+    return sums
   }
 
   /// Momenta of the authors' grid, without β₂ = 1, which divides 0 by 0.
@@ -177,16 +224,19 @@ struct InferenceExperiment {
     var runs: [ExperimentRun] = []
     var curves: [Experiment.Curve] = []
     func add(
-      _ label: String, _ made: [ExperimentRun], like k: Int? = nil,
+      _ label: String, _ made: [ExperimentRun], like k: Int? = nil, twins: ExperimentRun? = nil,
       _ merge: @escaping @Sendable ([Double]) -> Double = { $0.first ?? .nan }
     ) {
-      runs += made
+      runs += made + [twins].compactMap(\.self)
       curves.append(
         Experiment.Curve(
           label: label, x: marks.map(Double.init), runs: made.map(\.id),
           values: { outcomes in marks.indices.map { place in merge(outcomes.map { $0[place] }) } },
           published: k.flatMap { k in
             places.indices.contains(k) ? marks.map { places[k][$0] ?? .nan } : nil
+          },
+          twins: twins.map { run in
+            Experiment.Twins(runs: marks.map { _ in run.id }, values: RoundingTwins.values)
           }))
     }
     let mean: @Sendable ([Double]) -> Double = { $0.reduce(0, +) / Double($0.count) }
@@ -202,10 +252,14 @@ struct InferenceExperiment {
       ], like: 0)
     add(
       isMean ? "Adam, \(Number.short(first)), \(Number.short(second))" : "Adam",
-      [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1)
+      [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1,
+      twins: isMean ? nil : Self.adamTwins(size, size.momenta, step: 1e-2, at: marks))
     let trained = DescentExperiments.etas.map { ($0, Self.learned(size, $0, at: marks)) }
     for (eta, run) in trained {
-      add(Self.learned + Number.short(eta), [run], like: eta == size.publishedEta ? 2 : nil)
+      let isPublished = eta == size.publishedEta
+      add(
+        Self.learned + Number.short(eta), [run], like: isPublished ? 2 : nil,
+        twins: isPublished ? Self.twins(size, eta, at: marks) : nil)
     }
     add(
       Self.relaxed,
@@ -234,5 +288,19 @@ struct InferenceExperiment {
         + "--test-size \(Self.instances) --test-batch-size \(Self.instances) --test-length 5000",
       quantity: "F(X_t)", abscissa: "step t", isLogarithmic: true, closeness: .relative(1e-3),
       notes: size.notes, runs: runs, curves: curves)
+  }
+}
+
+/// A rule whose iterates are rounded to single precision after every step.
+private struct SinglePrecision<Rule: UpdateRule>: UpdateRule {
+  var rule: Rule
+
+  var name: String { "\(rule.name) in single precision" }
+
+  func initialState<P: Problem>(for problem: P) -> Rule.State { rule.initialState(for: problem) }
+
+  func step<P: Problem>(_ x: inout Vector, _ state: inout Rule.State, on problem: P) {
+    rule.step(&x, &state, on: problem)
+    for i in 0..<x.count { x[i] = Double(Float(x[i])) }
   }
 }

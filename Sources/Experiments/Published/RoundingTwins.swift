@@ -33,7 +33,8 @@ enum RoundingTwins {
     return probes + rest
   }
 
-  /// The values of all twins of step size number `index`, from an ``outcome(_:train:)``.
+  /// The values of all twins of step size number `index`, from an ``outcome(_:train:)``; or of place `index`,
+  /// from as many values of each twin in turn.
   static func values(_ outcome: [Double], of index: Int) -> [Double] {
     let count = outcome.count / offsets.count
     guard index < count else { return [] }
