@@ -76,8 +76,8 @@ struct LargeBatchExperiment {
       closeness: .relative(1e-3),
       notes: [
         "The plot has 5,000 training steps; its learned curve stands still from k = 400 on.",
-        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is `figure-7-lista`, half an hour of two "
-          + "cores; `figure-7-first-pass` is the first of its 13 passes.",
+        "Its third curve, LISTA-CPSS from 297,514 to 202,829, is `figure-7-lista`; `figure-7-first-pass` is "
+          + "the first of its 13 passes.",
       ], runs: [descent, training],
       curves: [
         Experiment.Curve(

@@ -17,7 +17,7 @@ struct SeparateLayersExperiment {
   private static let passes = 13
 
   /// What a pass takes with the steps that ``coarse`` leaves.
-  private static let secondsPerPass = 340.0
+  private static let secondsPerPass = 400.0
 
   /// The share of η below which all passes leave a step out: those of layers 9 and more back in the second
   /// stage, of 7 and more in the third.
