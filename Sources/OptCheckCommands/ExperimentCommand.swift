@@ -190,12 +190,12 @@ struct ExperimentCommand: AsyncParsableCommand {
       guard let worst = curve.worst(result.closeness) else { return "  \(label)  not published" }
       let words: String =
         switch curve.agreement(result.closeness) {
-        case .within: "within"
-        case .insideBand: "in the band of its twins"
-        case .differs: "differs"
-        case nil: "shape only"
+        case .within: "within: at most"
+        case .insideBand: "in the band of its twins: at most"
+        case .differs: "differs:"
+        case nil: "shape only: at most"
         }
-      return "  \(label)  \(words): at most \(Number.significant(worst.distance, digits: 2)) off, "
+      return "  \(label)  \(words) \(Number.significant(worst.distance, digits: 2)) off, "
         + "at \(Number.short(worst.x))"
     }
     return

@@ -230,6 +230,10 @@ import Testing
     #expect(agreement([1.85, 1], [wild, calm]) == .differs)
     #expect(agreement([1.7, 1.002], [wild, calm]) == .differs, "calm, and off")
     #expect(agreement([1.7, .nan], [wild, calm]) == .insideBand)
+    // What a band explains is not what makes a curve differ.
+    #expect(curve([1.7, 1.002], [wild, calm]).worst(.relative(1e-3))?.x == 1)
+    #expect(curve([1.7, 1], [wild, calm]).worst(.relative(1e-3))?.x == 0)
+    #expect(curve([1.7, 1.002], [wild, calm]).worst(.shape("only"))?.x == 0)
     #expect(agreement([1.7, 1], [[1.1, 0.9, .nan, .nan], calm]) == .differs, "two are too few")
     #expect(agreement([1.7, 1], [[1.1, 0.9, .infinity, 0.8], calm]) == .differs)
     #expect(curve([1.7, 1], [wild, calm]).agreement(.shape("only")) == nil)

@@ -18,13 +18,31 @@ extension ExperimentResult.Curve {
 
   /// How the curve lies to its published points; nil where nothing is judged.
   public func agreement(_ closeness: Closeness) -> CurveAgreement? {
+    guard closeness.limit != nil, published != nil else { return nil }
+    let points = judged.compactMap { agreement(at: $0, closeness) }
+    guard !points.isEmpty else { return nil }
+    return points.contains(.differs)
+      ? .differs : points.contains(.insideBand) ? .insideBand : .within
+  }
+
+  /// The largest distance and where, of the points that differ if some do, else of all; nil without published
+  /// values.
+  public func worst(_ closeness: Closeness) -> (distance: Double, x: Double)? {
+    guard let published else { return nil }
+    let differing = judged.filter { agreement(at: $0, closeness) == .differs }
+    return (differing.isEmpty ? judged : differing).map { i in
+      let distance = closeness.distance(y[i], published[i])
+      // A curve that ended where the published one goes on is infinitely far.
+      return (distance.isNaN ? .infinity : distance, x[i])
+    }.max { $0.0 < $1.0 }
+  }
+
+  /// How place `index`, where something was published, lies to it; nil where nothing is judged.
+  private func agreement(at index: Int, _ closeness: Closeness) -> CurveAgreement? {
     guard let limit = closeness.limit, let published else { return nil }
-    let places = judged
-    guard !places.isEmpty else { return nil }
     // A curve that ended where the published one goes on is no agreement.
-    let off = places.filter { !(closeness.distance(y[$0], published[$0]) <= limit) }
-    guard off.allSatisfy({ band(at: $0)?.contains(published[$0]) == true }) else { return .differs }
-    return off.isEmpty ? .within : .insideBand
+    if closeness.distance(y[index], published[index]) <= limit { return .within }
+    return band(at: index)?.contains(published[index]) == true ? .insideBand : .differs
   }
 
   /// Where one more run lies at place `index`, if runs differ from each other as ours and its twins do; nil

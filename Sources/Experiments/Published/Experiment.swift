@@ -181,16 +181,6 @@ public struct ExperimentResult: Sendable, Hashable, Codable {
       self.twins = twins
     }
 
-    /// The largest distance and where; nil without published values.
-    public func worst(_ closeness: Closeness) -> (distance: Double, x: Double)? {
-      guard let published else { return nil }
-      return x.indices.filter { !published[$0].isNaN }.map { i in
-        let distance = closeness.distance(y[i], published[i])
-        // A curve that ended where the published one goes on is infinitely far.
-        return (distance.isNaN ? .infinity : distance, x[i])
-      }.max { $0.0 < $1.0 }
-    }
-
     /// Whether every published point agrees; nil where nothing is judged.
     public func agrees(_ closeness: Closeness) -> Bool? {
       agreement(closeness).map { $0 != .differs }
