@@ -184,9 +184,8 @@ struct BaselineExperiments {
         "python main_train_anlys.py --config configs/1_qp_training_train_anlys.yaml "
         + "--optimizer LISTACPSSWOnly --input-dim 512 --output-dim 400 --train-batch-size 10 "
         + "--loss-func last --init-lr 1e-5",
-      notes: [
-        "Matrices start from our own draw of the authors' size, 1/(b d)² = 2e-11: next to nothing."
-      ], runs: untrained + runs + twins,
+      notes: ["Matrices start next to nothing, from the authors' draw of size 1/(b d)² = 2e-11."],
+      runs: untrained + runs + twins,
       curves: [descent]
         + curves.map { curve in
           let places = curve.x.map { etas($0).firstIndex(of: curve.eta) ?? 0 }
@@ -225,8 +224,10 @@ struct BaselineExperiments {
   }
 
   private static func unfoldedId(_ horizon: Int, _ etas: [Double]) -> String {
-    id("LISTACPSSWOnly", horizon, etas.map { Number.short($0) }.joined(separator: " "))
+    id(blindName, horizon, etas.map { Number.short($0) }.joined(separator: " "))
   }
+
+  private static let blindName = "LISTACPSSWOnly from next to nothing"
 
   /// Per step and layer: an instance's matrix is read for all step sizes, a weight for its own.
   private static func secondsPerUnfolded(_ count: Int) -> Double { 1e-3 * Double(2 + count) }
@@ -251,8 +252,9 @@ struct BaselineExperiments {
         setting: "the problem of LISTACPSSWOnly", value: problem.name,
         accepted: "instances with matrices of their own")
     }
-    let start = try LISTACPSSWOnly.initialParameters(
-      for: problem, layers: horizon, start: .referenceWithoutDictionary(seed: 118))
+    var stream = ReferenceStream(seed: 118)
+    let start = LISTACPSSWOnly.blindStart(
+      &stream, rows: map.blockRows, columns: map.blockColumns, layers: horizon)
     return UnfoldedDescent(
       map: map, target: problem.target, start: Vector(zeros: problem.dimension),
       weights: start.tensors.map(\.elements), stepSizes: etas)
@@ -310,7 +312,7 @@ struct BaselineExperiments {
   private static func unfoldedEnd(_ horizon: Int, _ eta: Double) -> ExperimentRun {
     // Failures are found within a dozen steps.
     ExperimentRun(
-      id: id("LISTACPSSWOnly", horizon, "\(eta)") + ", course", seconds: 5e-2 * Double(horizon)
+      id: id(blindName, horizon, "\(eta)") + ", course", seconds: 5e-2 * Double(horizon)
     ) { progress in
       let descent = try unfoldedDescent(horizon: horizon, etas: [eta])
       var losses = descent.advance()
