@@ -93,6 +93,22 @@ import Testing
     }
   }
 
+  /// Iterates in single precision are those of the rule, each rounded before the next step.
+  @Test func singlePrecisionRoundsEveryIterate() throws {
+    let problem = try LeastSquares.authors(seed: 5, instances: 2, rows: 4, columns: 8)
+    let rule = Adam(stepRule: .constant(1e-2), beta1: 0.9, beta2: 0.999)
+    let single = SinglePrecision(rule: rule)
+    var (x, state) = (Vector(zeros: 16), single.initialState(for: problem))
+    var (expected, own) = (x, rule.initialState(for: problem))
+    for _ in 0..<3 {
+      single.step(&x, &state, on: problem)
+      rule.step(&expected, &own, on: problem)
+      #expect(expected.elements.contains { Double(Float($0)) != $0 })
+      expected = Vector(expected.elements.map { Double(Float($0)) })
+      #expect(x == expected)
+    }
+  }
+
   /// The start without a fixed matrix: one draw, the next of the stream, for all layers; matrices that were drawn
   /// before are passed over word by word.
   @Test func theBlindStartIsOneDrawForAllLayers() {

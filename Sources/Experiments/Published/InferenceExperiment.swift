@@ -129,19 +129,20 @@ struct InferenceExperiment {
   /// The same of Adam's twins, one after another: their steps are off, and their iterates are rounded to single
   /// precision, as the authors' are.
   private static func adamTwins(
-    _ size: Size, _ momenta: (Double, Double), step: Double, at marks: [Int]
-  ) -> ExperimentRun {
+    _ size: Size, at marks: [Int]
+  ) -> ExperimentRun? {
+    guard case .constant(let step) = size.adamStep.rule else { return nil }
     let offsets = RoundingTwins.offsets
+    let (first, second) = size.momenta
     return ExperimentRun(
       id:
-        "Adam, \(Number.short(step)), \(Number.short(momenta.0)), \(Number.short(momenta.1)), twins in "
-        + "single precision, \(words(size, marks))",
+        "Adam, \(size.adamStep.words), \(Number.short(first)), \(Number.short(second)), twins in single "
+        + "precision, \(words(size, marks))",
       seconds: Double(offsets.count) * size.seconds.classical
     ) { _ in
       let problem = try problem(size)
       return offsets.flatMap { offset in
-        let adam = Adam(
-          stepRule: .constant(step * (1 + offset)), beta1: momenta.0, beta2: momenta.1)
+        let adam = Adam(stepRule: .constant(step * (1 + offset)), beta1: first, beta2: second)
         return course(of: SinglePrecision(rule: adam), on: problem, at: marks)
       }
     }
@@ -253,7 +254,7 @@ struct InferenceExperiment {
     add(
       isMean ? "Adam, \(Number.short(first)), \(Number.short(second))" : "Adam",
       [Self.adam(size, size.momenta, at: marks)], like: isMean ? nil : 1,
-      twins: isMean ? nil : Self.adamTwins(size, size.momenta, step: 1e-2, at: marks))
+      twins: isMean ? nil : Self.adamTwins(size, at: marks))
     let trained = DescentExperiments.etas.map { ($0, Self.learned(size, $0, at: marks)) }
     for (eta, run) in trained {
       let isPublished = eta == size.publishedEta
@@ -288,19 +289,5 @@ struct InferenceExperiment {
         + "--test-size \(Self.instances) --test-batch-size \(Self.instances) --test-length 5000",
       quantity: "F(X_t)", abscissa: "step t", isLogarithmic: true, closeness: .relative(1e-3),
       notes: size.notes, runs: runs, curves: curves)
-  }
-}
-
-/// A rule whose iterates are rounded to single precision after every step.
-private struct SinglePrecision<Rule: UpdateRule>: UpdateRule {
-  var rule: Rule
-
-  var name: String { "\(rule.name) in single precision" }
-
-  func initialState<P: Problem>(for problem: P) -> Rule.State { rule.initialState(for: problem) }
-
-  func step<P: Problem>(_ x: inout Vector, _ state: inout Rule.State, on problem: P) {
-    rule.step(&x, &state, on: problem)
-    for i in 0..<x.count { x[i] = Double(Float(x[i])) }
   }
 }
