@@ -105,12 +105,7 @@ public struct TrainingJob: Sendable {
 
   /// Makes the folder, empties it of an earlier run, and writes what is known beforehand.
   private func startFolder() throws {
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError.unwritable(
-        path: folder.path, reason: "no folder can be made there")
-    }
+    try OutputFolder.make(folder)
     // Proves that the folder can be written before anything in it is touched.
     try AtomicFile.write(
       Data(configuration.utf8), to: folder.appendingPathComponent("config.yaml"))

@@ -76,10 +76,11 @@ struct ExperimentCommand: AsyncParsableCommand {
     _ chosen: [Experiment], _ console: Console, into history: inout HistoryRecord
   ) throws {
     let folder = URL(fileURLWithPath: out, isDirectory: true)
+    try OutputFolder.expectWritable(folder)
     let interruption = Interruption()
     let results = try Self.run(
       chosen, cache: cache, threads: threads, interruption, console)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try OutputFolder.make(folder)
     for result in results {
       history.note(result)
       try JSONFile.write(result, to: folder.appendingPathComponent("\(result.name).json"))
@@ -95,7 +96,7 @@ struct ExperimentCommand: AsyncParsableCommand {
     _ console: Console
   ) throws -> [ExperimentResult] {
     let runner = ExperimentRunner(
-      cache: Self.cache(cache), threads: threads, machine: .current, date: today)
+      cache: try Self.cache(cache), threads: threads, machine: .current, date: today)
     let bar = Mutex(ProgressBar("experiments", total: 1000, on: console))
     defer { bar.withLock { $0.finish() } }
     do {
@@ -128,10 +129,12 @@ struct ExperimentCommand: AsyncParsableCommand {
   }
 
   /// The cache in `folder`, the user's own if that is nil.
-  static func cache(_ folder: String?) -> ResultCache {
-    ResultCache(
-      folder: folder.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache,
-      program: program)
+  ///
+  /// - Throws: `StorageError.unwritable`, before the first part has been computed in vain.
+  static func cache(_ folder: String?) throws -> ResultCache {
+    let place = folder.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? defaultCache
+    if let place { try OutputFolder.expectWritable(place) }
+    return ResultCache(folder: place, program: program)
   }
 
   private static var defaultCache: URL? {

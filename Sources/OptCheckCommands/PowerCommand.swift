@@ -55,8 +55,6 @@ struct PowerCommand: AsyncParsableCommand {
     let report = Report<PowerRecord>.checkPower
     let writer = try ReportWriter(report, into: folder, selection: .everything)
     let kept = folder.appendingPathComponent("check-power/units.json")
-    try FileManager.default.createDirectory(
-      at: kept.deletingLastPathComponent(), withIntermediateDirectories: true)
     let folderOfParts = kept.deletingLastPathComponent()
     if afresh {
       for name in ["units", "derivatives-\(part)-\(directions)", "foreign"] {

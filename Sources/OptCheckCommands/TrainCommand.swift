@@ -313,11 +313,7 @@ struct TrainingProgram {
 
   /// Makes the folder and leaves the settings in it.
   private func prepare(_ folder: URL) throws {
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError.unwritable(path: folder.path, reason: "no folder can be made there")
-    }
+    try OutputFolder.make(folder)
     try AtomicFile.write(
       Data(settings.yaml.utf8), to: folder.appendingPathComponent("config.yaml"))
   }
@@ -366,6 +362,12 @@ struct TrainingProgram {
     let rule = try settings.testRule()
     let horizon = try settings.integer("test-length")
     let measure = try settings.measure()
+    let file =
+      settings.has("loss-save-path")
+      ? URL(fileURLWithPath: try settings.text("loss-save-path"))
+      : try settings.folder.appendingPathComponent("test_losses.txt")
+    let folder = file.deletingLastPathComponent()
+    try OutputFolder.expectWritable(folder)
     // A file of a user's is one batch, whatever its size.
     let batches = Array(0..<(settings.has("problem") ? 1 : size / batch))
     let curves = try Parallel.map(batches) { i in
@@ -376,18 +378,8 @@ struct TrainingProgram {
     let means = (0...horizon).map { t in
       curves.reduce(0) { $0 + $1[t] } / Double(curves.count)
     }
-    let file =
-      settings.has("loss-save-path")
-      ? URL(fileURLWithPath: try settings.text("loss-save-path"))
-      : try settings.folder.appendingPathComponent("test_losses.txt")
-    do {
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    } catch {
-      throw StorageError.unwritable(
-        path: file.deletingLastPathComponent().path, reason: "no folder can be made there")
-    }
     announce()
+    try OutputFolder.make(folder)
     try TextColumn.write(means, to: file)
     try NpyFile.write(
       Tensor(shape: [means.count], elements: means),

@@ -242,8 +242,7 @@ struct TestBatch {
       throw UsageError("save-to-mat needs a problem with a matrix, not \(problem.name)")
     }
     let (n, b, d) = (model.instanceCount, model.map.blockRows, model.map.blockColumns)
-    try FileManager.default.createDirectory(
-      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try OutputFolder.make(url.deletingLastPathComponent())
     try MatFile.write(
       [
         "W": Tensor(

@@ -28,17 +28,8 @@ public struct ReportWriter<Results: Sendable>: Sendable {
     self.selection = selection
     self.gnuplot = gnuplot
     for place in [folder, assets] {
-      do {
-        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-      } catch {
-        throw .unwritable(path: place.path, reason: "it cannot be made a folder")
-      }
-      let probe = place.appendingPathComponent(".optcheck-probe")
-      do { try AtomicFile.write(Data(), to: probe) } catch {
-        guard case .unwritable(_, let reason) = error else { throw error }
-        throw .unwritable(path: place.path, reason: reason)
-      }
-      try? FileManager.default.removeItem(at: probe)
+      try OutputFolder.expectWritable(place)
+      try OutputFolder.make(place)
     }
     for file in [markdownFile, resultsFile] {
       var isFolder: ObjCBool = false

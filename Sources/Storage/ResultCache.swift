@@ -37,7 +37,7 @@ public struct ResultCache: Sendable {
   /// - Throws: `StorageError.unwritable`.
   public func keep<Value: Codable>(_ value: Value, for key: String) throws(StorageError) {
     guard let file = file(key) else { return }
-    try makeFolder()
+    if let folder { try OutputFolder.make(folder) }
     try JSONFile.write(Part(key: full(key), value: value), to: file)
   }
 
@@ -54,7 +54,7 @@ public struct ResultCache: Sendable {
   /// - Throws: `StorageError.unwritable`.
   public func keepInterim(_ arrays: [String: Tensor], for key: String) throws(StorageError) {
     guard let file = interimFile(key) else { return }
-    try makeFolder()
+    if let folder { try OutputFolder.make(folder) }
     AtomicFile.removeLeftovers(of: file)
     try Safetensors(arrays, metadata: [Self.keyName: full(key)]).write(to: file)
   }
@@ -67,15 +67,6 @@ public struct ResultCache: Sendable {
   }
 
   private static let keyName = "key"
-
-  private func makeFolder() throws(StorageError) {
-    guard let folder else { return }
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw .unwritable(path: folder.path, reason: "it cannot be made a folder")
-    }
-  }
 
   private func interimFile(_ key: String) -> URL? {
     folder?.appendingPathComponent("\(Self.hash(full(key).utf8))-interim.safetensors")

@@ -120,6 +120,19 @@ import Testing
     #expect(tool.contents == ["results"])
   }
 
+  /// Before hours of work, not after.
+  @Test(arguments: [
+    "experiment e250-T20 --out results/here", "experiment e250-T20 --cache results",
+    "report theory-vs-experiment --out results", "baseline save main --folder results",
+  ])
+  func unwritableFolderIsNamedFirst(command: String) throws {
+    let tool = try Tool()
+    defer { tool.cleanUp() }
+    try tool.write("", to: "results")
+    expectRefusal(try tool.run(command), naming: ["results"])
+    #expect(tool.contents == ["results"])
+  }
+
   @Test func distancesAreThoseOfLevenshtein() {
     #expect(editDistance("kitten", "sitting") == 3)
     #expect(editDistance("", "abc") == 3)

@@ -72,6 +72,36 @@ import Testing
   }
 }
 
+@Suite struct OutputFolderTests {
+  /// What was missing is missing again; what was there stays, with what is in it.
+  @Test func lookingLeavesNothing() throws {
+    try withScratchFolder { folder in
+      try OutputFolder.expectWritable(folder.appendingPathComponent("a/b/c"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+      try OutputFolder.make(folder.appendingPathComponent("a"))
+      try Data().write(to: folder.appendingPathComponent("a/kept"))
+      try OutputFolder.expectWritable(folder.appendingPathComponent("a"))
+      try OutputFolder.expectWritable(folder.appendingPathComponent("a/b"))
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: folder.path + "/a") == ["kept"])
+    }
+  }
+
+  /// A file in the way stops root too, unlike permissions; so does a folder that the system makes up.
+  @Test func whatStandsInTheWayIsNamed() throws {
+    try withScratchFolder { folder in
+      try Data().write(to: folder.appendingPathComponent("file"))
+      for path in ["\(folder.path)/file", "\(folder.path)/file/a/b", "/proc/no/such"] {
+        let error = #expect(throws: StorageError.self) {
+          try OutputFolder.expectWritable(URL(fileURLWithPath: path, isDirectory: true))
+        }
+        #expect("\(error ?? .unreadable(path: "", reason: ""))".contains("cannot write \(path): "))
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["file"])
+    }
+  }
+}
+
 @Suite struct JSONFileTests {
   private struct Run: Codable, Equatable {
     struct Step: Codable, Equatable { var loss: Double }

@@ -186,11 +186,7 @@ public struct RecurrentTrainingJob: Sendable {
 /// A state of truncated training on disk, in the format of ``Checkpoint``.
 enum TrainingArchive {
   static func start(_ folder: URL, configuration: String) throws {
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError.unwritable(path: folder.path, reason: "no folder can be made there")
-    }
+    try OutputFolder.make(folder)
     try AtomicFile.write(
       Data(configuration.utf8), to: folder.appendingPathComponent("config.yaml"))
     Checkpoint.remove(from: folder)

@@ -105,12 +105,7 @@ public struct CounterexampleFolder: Sendable {
   @discardableResult
   public func store(_ example: RuleCounterexample) throws -> Entry {
     let file = file(for: example.source, name: example.rule, check: example.check)
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError.unwritable(
-        path: url.relativePath, reason: "no folder can be made there")
-    }
+    try OutputFolder.make(url)
     let entry = Entry(example, path: file.relativePath)
     let stem = file.deletingPathExtension()
     try NpzArchive.write(example.arrays(), to: stem.appendingPathExtension("npz"))

@@ -45,7 +45,7 @@ struct ExplainCommand: ParsableCommand {
 
   private func write(to folder: URL) throws {
     let files = CheckArticles(allChecks.map { Explanation($0) }).files
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try OutputFolder.make(folder)
     for file in files {
       try AtomicFile.write(Data(file.text.utf8), to: folder.appendingPathComponent(file.name))
     }

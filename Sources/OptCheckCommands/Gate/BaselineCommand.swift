@@ -44,11 +44,12 @@ struct BaselineCommand: AsyncParsableCommand {
       let console = Console(common)
       let file = try place.baselines.file(name)
       let names = rules.isEmpty && gate.external.isEmpty ? NamedRules.usual : rules
+      let folder = file.deletingLastPathComponent()
+      try OutputFolder.expectWritable(folder)
       let records = try gate.records(of: names, console)
       let baseline = GateBaseline(
         date: ExperimentCommand.today, machine: .current, rules: records)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try OutputFolder.make(folder)
       try JSONFile.write(baseline, to: file)
       console.result(baseline) { _ in "\(records.count) rules in \(file.path)" }
     }
