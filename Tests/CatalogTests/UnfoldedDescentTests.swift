@@ -25,12 +25,18 @@ import Testing
   }
 
   private func together(_ etas: [Double]) throws -> (losses: [[Double]], descent: UnfoldedDescent) {
+    try together(etas.map { .init(stepSize: $0) })
+  }
+
+  private func together(
+    _ trainings: [UnfoldedDescent.Training]
+  ) throws -> (losses: [[Double]], descent: UnfoldedDescent) {
     guard case .blocks(let map) = problem.map else { throw Missing() }
     let descent = UnfoldedDescent(
       map: map, target: problem.target, start: start, weights: weights.tensors.map(\.elements),
-      stepSizes: etas)
+      trainings: trainings)
     let losses = (0..<Self.steps).map { _ in descent.advance() }
-    return (etas.indices.map { e in losses.map { $0[e] } }, descent)
+    return (trainings.indices.map { e in losses.map { $0[e] } }, descent)
   }
 
   private struct Missing: Error {}
@@ -57,6 +63,74 @@ import Testing
     #expect(!losses[1][Self.steps - 1].isFinite)
     for (ours, theirs) in zip(losses[0], try taped(1e-3).losses) {
       #expect(abs(ours - theirs) <= 1e-13 * theirs)
+    }
+  }
+
+  /// Beside one in double precision, which it leaves alone: every stored number has 24 bits, and the losses are
+  /// those of the recursion written out, rounded where it says.
+  @Test func aTrainingInSinglePrecisionRoundsWhatItStores() throws {
+    let eta = 1e-3
+    let (losses, descent) = try together([
+      .init(stepSize: eta, precision: .single), .init(stepSize: eta),
+    ])
+    let (alone, _) = try together([eta])
+    #expect(losses[1] == alone[0])
+    for t in 0..<Self.horizon {
+      #expect(descent.weights(of: 0, at: t).allSatisfy { Double(Float($0)) == $0 })
+      #expect(descent.weights(of: 1, at: t).contains { Double(Float($0)) != $0 })
+    }
+    let expected = roundedLosses(eta)
+    for ((ours, theirs), double) in zip(zip(losses[0], expected), losses[1]) {
+      // Sums in another order may turn a rounding around now and then: units in the 24th bit, 2^-24 = 6e-8.
+      #expect(abs(ours - theirs) <= 1e-6 * theirs)
+      #expect(abs(ours - double) <= 1e-5 * double && ours != double)
+    }
+  }
+
+  /// The recursion for every instance and matrix by itself, in plain loops.
+  private func roundedLosses(_ eta: Double) -> [Double] {
+    func round(_ v: [Double]) -> [Double] { v.map { Double(Float($0)) } }
+    let (b, d) = (problem.rowsPerInstance, problem.coordinatesPerInstance)
+    let maps = problem.matrix.blocks.map(\.elements)
+    func down(_ i: Int, _ x: [Double]) -> [Double] {
+      (0..<b).map { k in (0..<d).reduce(0) { $0 + maps[i][k * d + $1] * x[$1] } }
+    }
+    func up(_ i: Int, _ r: [Double]) -> [Double] {
+      (0..<d).map { j in (0..<b).reduce(0) { $0 + maps[i][$1 * d + j] * r[$1] } }
+    }
+    var weights = weights.tensors.map { round($0.elements) }
+    return (0..<Self.steps).map { _ in
+      var residuals = maps.indices.map { i in
+        let image = down(i, (0..<d).map { start[i * d + $0] })
+        return [round((0..<b).map { problem.target[i * b + $0] - image[$0] })]
+      }
+      for w in weights {
+        for i in maps.indices {
+          let r = residuals[i][residuals[i].count - 1]
+          let move = round((0..<d).map { j in (0..<b).reduce(0) { $0 + w[j * b + $1] * r[$1] } })
+          let image = down(i, move)
+          residuals[i].append(round((0..<b).map { r[$0] - image[$0] }))
+        }
+      }
+      var cotangents = maps.indices.map { i in
+        round(up(i, residuals[i][Self.horizon]).map { -$0 })
+      }
+      for t in weights.indices.reversed() {
+        let w = weights[t]
+        for k in w.indices {
+          let slope = maps.indices.reduce(0) {
+            $0 + cotangents[$1][k / b] * residuals[$1][t][k % b]
+          }
+          weights[t][k] = Double(Float(w[k] - eta * slope))
+        }
+        for i in maps.indices {
+          let image = round(
+            (0..<b).map { k in (0..<d).reduce(0) { $0 + w[$1 * b + k] * cotangents[i][$1] } })
+          let back = up(i, image)
+          cotangents[i] = round((0..<d).map { cotangents[i][$0] - back[$0] })
+        }
+      }
+      return residuals.reduce(0) { $0 + $1[Self.horizon].reduce(0) { $0 + $1 * $1 / 2 } }
     }
   }
 }

@@ -265,34 +265,38 @@ import Testing
     #expect(try JSONFile.read(ExperimentResult.self, from: file).curves[0].twins == nil)
   }
 
-  /// Two probes for every step size, two more twins where the probes part, and whose they are.
-  @Test func twinsAreTrainedWhereProbesPart() throws {
-    var asked: [[Double]] = []
-    // The second step size takes what it is off by tenfold thousand, the third leaves the finite numbers.
-    let outcome = try RoundingTwins.outcome([1, 2, 3]) { etas, share in
-      asked.append(etas)
+  /// Ours and a twin in single precision for every step size, three more where the two part, and whose they are.
+  @Test func twinsAreTrainedWhereTheFirstParts() throws {
+    var asked: [[UnfoldedDescent.Training]] = []
+    // Rounding moves the second step size by a thousandth, and what it is off by tenfold thousand; the third
+    // leaves the finite numbers.
+    let outcome = try RoundingTwins.outcome([1, 2, 3]) { trainings, share in
+      asked.append(trainings)
       #expect(share == (asked.count == 1 ? 0...0.5 : 0.5...1))
-      return etas.map { eta in
-        switch eta.rounded() {
-        case 1: eta
-        case 2: 2 + 1e4 * (eta / 2 - 1)
+      return trainings.map { training in
+        let eta = training.stepSize
+        return switch (eta.rounded(), training.precision) {
+        case (1, _), (2, .double): eta
+        case (2, .single): 2.002 + 1e4 * (eta / 2 - 1)
         default: .nan
         }
       }
     }
-    #expect(asked.map(\.count) == [6, 4])
-    #expect(asked[1].map { $0.rounded() } == [2, 3, 2, 3])
-    func values(_ index: Int) -> [Double] { RoundingTwins.values(outcome, of: index) }
-    #expect(zip(values(0), [1 + 1e-6, 1 - 1e-6]).allSatisfy { abs($0 - $1) < 1e-12 })
-    #expect(values(0).count == 4 && values(0)[2].isNaN && values(0)[3].isNaN)
-    for (value, offset) in zip(values(1), [1e-6, -1e-6, 1e-7, -1e-7]) {
-      #expect(abs(value - (2 + 1e4 * offset)) < 1e-8)
+    #expect(
+      asked.map { $0.map { $0.stepSize.rounded() } } == [[1, 2, 3, 1, 2, 3], [2, 3, 2, 3, 2, 3]])
+    #expect(asked[0].prefix(3).allSatisfy { $0.precision == .double })
+    #expect((asked[0].dropFirst(3) + asked[1]).allSatisfy { $0.precision == .single })
+    #expect(outcome.prefix(2) == [1, 2] && outcome[2].isNaN && outcome.count == 15)
+    func twins(_ index: Int) -> [Double] { RoundingTwins.twins(outcome, of: index) }
+    #expect(twins(0).count == 4 && twins(0)[0] == 1 && twins(0).dropFirst().allSatisfy(\.isNaN))
+    for (value, offset) in zip(twins(1), [0, 1e-6, -1e-6, 1e-7]) {
+      #expect(abs(value - (2.002 + 1e4 * offset)) < 1e-8)
     }
-    #expect(values(2).allSatisfy(\.isNaN) && values(3).isEmpty)
+    #expect(twins(2).allSatisfy(\.isNaN) && twins(3).isEmpty)
     var count = 0
-    _ = try RoundingTwins.outcome([1]) { etas, _ in
+    _ = try RoundingTwins.outcome([1]) { trainings, _ in
       count += 1
-      return etas
+      return trainings.map(\.stepSize)
     }
     #expect(count == 1, "calm")
   }

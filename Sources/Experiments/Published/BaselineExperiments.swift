@@ -167,7 +167,6 @@ struct BaselineExperiments {
       curves.filter { $0.x.contains(horizon) }.map(\.eta)
     }
     let runs = Self.horizons.map { Self.unfolded(horizon: $0, etas: etas($0)) }
-    let twins = Self.horizons.map { Self.unfoldedTwins(horizon: $0, etas: etas($0)) }
     // Before training, paper A's own rule is gradient descent (I1 in the ledger).
     let untrained = Self.horizons.map { horizon in
       var setting = TrainingSetting.large(horizon: horizon, scale: 1)
@@ -184,39 +183,37 @@ struct BaselineExperiments {
         "python main_train_anlys.py --config configs/1_qp_training_train_anlys.yaml "
         + "--optimizer LISTACPSSWOnly --input-dim 512 --output-dim 400 --train-batch-size 10 "
         + "--loss-func last --init-lr 1e-5",
-      notes: ["Matrices start next to nothing, from the authors' draw of size 1/(b d)² = 2e-11."],
-      runs: untrained + runs + twins,
+      notes: [
+        "Matrices start next to nothing, from the authors' draw of size 1/(b d)² = 2e-11.",
+        "Twins store in single precision what they compute, as the authors' programs do; where the first parts "
+          + "from ours by more than 1e-4, three more have η off by 1e-6 of itself, up and down, and by 1e-7.",
+      ],
+      runs: untrained + runs,
       curves: [descent]
         + curves.map { curve in
           let places = curve.x.map { etas($0).firstIndex(of: curve.eta) ?? 0 }
-          func ids(_ runs: [ExperimentRun]) -> [String] {
-            curve.x.compactMap { x in Self.horizons.firstIndex(of: x).map { runs[$0].id } }
+          let ids = curve.x.compactMap { x in
+            Self.horizons.firstIndex(of: x).map { runs[$0].id }
           }
           return Experiment.Curve(
-            label: curve.label, x: curve.x.map(Double.init), runs: ids(runs),
+            label: curve.label, x: curve.x.map(Double.init), runs: ids,
             values: { zip($0, places).map { $1 < $0.count ? $0[$1] : .nan } }, published: curve.y,
-            twins: Experiment.Twins(runs: ids(twins)) { outcome, index in
-              RoundingTwins.values(outcome, of: places[index])
+            twins: Experiment.Twins(runs: ids) { outcome, index in
+              RoundingTwins.twins(outcome, of: places[index])
             })
         })
   }
 
-  /// F(W^400) of trainings with every one of `etas`; NaN where training left the finite numbers.
+  /// F(W^400) of trainings with every one of `etas`, and of their twins; NaN where training left the finite
+  /// numbers.
   private static func unfolded(horizon: Int, etas: [Double]) -> ExperimentRun {
     ExperimentRun(
-      id: unfoldedId(horizon, etas) + ", side by side",
-      seconds: secondsPerUnfolded(etas.count) * Double(horizon * steps)
-    ) { progress in try losses(horizon: horizon, etas: etas) { try progress($0) } }
-  }
-
-  /// The same of their twins.
-  private static func unfoldedTwins(horizon: Int, etas: [Double]) -> ExperimentRun {
-    ExperimentRun(
-      id: unfoldedId(horizon, etas) + ", twins",
+      id: unfoldedId(horizon, etas) + ", with twins in single precision",
+      // One training in three calls for three more.
       seconds: secondsPerUnfolded(3 * etas.count) * Double(horizon * steps)
     ) { progress in
-      try RoundingTwins.outcome(etas) { etas, share in
-        try losses(horizon: horizon, etas: etas) {
+      try RoundingTwins.outcome(etas) { trainings, share in
+        try losses(horizon: horizon, trainings) {
           try progress(share.lowerBound + $0 * (share.upperBound - share.lowerBound))
         }
       }
@@ -232,11 +229,11 @@ struct BaselineExperiments {
   /// Per step and layer: an instance's matrix is read for all step sizes, a weight for its own.
   private static func secondsPerUnfolded(_ count: Int) -> Double { 1e-3 * Double(2 + count) }
 
-  /// F(W^400) of trainings side by side, with every one of `etas`.
+  /// F(W^400) of `trainings`, side by side.
   private static func losses(
-    horizon: Int, etas: [Double], _ progress: (Double) throws -> Void
+    horizon: Int, _ trainings: [UnfoldedDescent.Training], _ progress: (Double) throws -> Void
   ) throws -> [Double] {
-    let descent = try unfoldedDescent(horizon: horizon, etas: etas)
+    let descent = try unfoldedDescent(horizon: horizon, trainings)
     var losses = descent.advance()
     for k in 1...steps {
       losses = descent.advance()
@@ -245,7 +242,9 @@ struct BaselineExperiments {
     return losses.map { $0.isFinite ? $0 : .nan }
   }
 
-  private static func unfoldedDescent(horizon: Int, etas: [Double]) throws -> UnfoldedDescent {
+  private static func unfoldedDescent(
+    horizon: Int, _ trainings: [UnfoldedDescent.Training]
+  ) throws -> UnfoldedDescent {
     let problem = try problem()
     guard case .blocks(let map) = problem.map else {
       throw RuleError.unsupported(
@@ -257,7 +256,7 @@ struct BaselineExperiments {
       &stream, rows: map.blockRows, columns: map.blockColumns, layers: horizon)
     return UnfoldedDescent(
       map: map, target: problem.target, start: Vector(zeros: problem.dimension),
-      weights: start.tensors.map(\.elements), stepSizes: etas)
+      weights: start.tensors.map(\.elements), trainings: trainings)
   }
 
   // MARK: Where the curves end
@@ -314,7 +313,7 @@ struct BaselineExperiments {
     ExperimentRun(
       id: id(blindName, horizon, "\(eta)") + ", course", seconds: 5e-2 * Double(horizon)
     ) { progress in
-      let descent = try unfoldedDescent(horizon: horizon, etas: [eta])
+      let descent = try unfoldedDescent(horizon: horizon, [.init(stepSize: eta)])
       var losses = descent.advance()
       while losses.count <= steps, losses.last?.isFinite == true {
         losses += descent.advance()

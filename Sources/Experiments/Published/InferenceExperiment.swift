@@ -56,7 +56,8 @@ struct InferenceExperiment {
     notes: [
       "The published curves end in a float32 floor and are compared above 1e-6 only.",
       "The published learned curve has η = 1e-3, as the name of its folder says.",
-      "Adam's twins have their iterates in single precision, too, as the authors' are.",
+      "Twins have η, or Adam's step, off by 1e-6 and 1e-7 of itself, up and down; Adam's have their iterates in "
+        + "single precision, too, as the authors' are.",
     ])
 
   private static let large: Size = {

@@ -1,40 +1,51 @@
-/// Trainings whose step sizes are off by what rounding them to single precision could be, or a little more.
-///
-/// What they change grows like any other rounding error: where training is calm they change nothing to speak of.
+import Engine
+
+/// Runs that differ from ours by what rounding may do, where a published run is one of them.
 enum RoundingTwins {
-  /// By which part of itself each twin's step size is off: two probes, and two more where probes part.
+  /// By which part of itself the step size of each twin in double precision is off.
   static let offsets = [1e-6, -1e-6, 1e-7, -1e-7]
-  /// Probes that part by more than this of their size call for the others.
+  /// The same of twins that store what they compute in single precision; the first is off by that alone.
+  static let singleOffsets = [0, 1e-6, -1e-6, 1e-7]
+  /// A first twin that parts from ours by more than this of its size calls for the others.
   static let calm = 1e-4
 
-  /// Twin by twin the values at all of `etas`; NaN where a twin was not needed.
+  /// The values at all of `etas`: ours, then twin by twin in single precision; NaN where a twin was not needed.
   ///
-  /// - Parameter train: the values at given step sizes, side by side, and the share of the work that this is.
+  /// - Parameter train: the values of given trainings, side by side, and the share of the work that this is.
   /// - Throws: what `train` throws.
   static func outcome(
     _ etas: [Double],
-    train: (_ etas: [Double], _ share: ClosedRange<Double>) throws -> [Double]
+    train: (_ trainings: [UnfoldedDescent.Training], _ share: ClosedRange<Double>) throws ->
+      [Double]
   ) throws -> [Double] {
-    func twins(_ offsets: ArraySlice<Double>, of etas: [Double]) -> [Double] {
-      offsets.flatMap { offset in etas.map { $0 * (1 + offset) } }
+    func twins(_ offsets: ArraySlice<Double>, of etas: [Double]) -> [UnfoldedDescent.Training] {
+      offsets.flatMap { offset in
+        etas.map { .init(stepSize: $0 * (1 + offset), precision: .single) }
+      }
     }
     let count = etas.count
-    let probes = try train(twins(offsets[..<2], of: etas), 0...0.5)
+    let first = try train(
+      etas.map { .init(stepSize: $0) } + twins(singleOffsets[..<1], of: etas), 0...0.5)
     let wild = etas.indices.filter { i in
-      !(abs(probes[i] - probes[count + i]) <= calm * abs(probes[i]))
+      !(abs(first[count + i] - first[i]) <= calm * abs(first[i]))
     }
-    var rest = [Double](repeating: .nan, count: (offsets.count - 2) * count)
+    var rest = [Double](repeating: .nan, count: (singleOffsets.count - 1) * count)
     if !wild.isEmpty {
-      let values = try train(twins(offsets[2...], of: wild.map { etas[$0] }), 0.5...1)
-      for twin in 0..<(offsets.count - 2) {
+      let values = try train(twins(singleOffsets[1...], of: wild.map { etas[$0] }), 0.5...1)
+      for twin in 0..<(singleOffsets.count - 1) {
         for (k, i) in wild.enumerated() { rest[twin * count + i] = values[twin * wild.count + k] }
       }
     }
-    return probes + rest
+    return first + rest
   }
 
-  /// The values of all twins of step size number `index`, from an ``outcome(_:train:)``; or of place `index`,
-  /// from as many values of each twin in turn.
+  /// The twins at step size number `index`, from an ``outcome(_:train:)``.
+  static func twins(_ outcome: [Double], of index: Int) -> [Double] {
+    let count = outcome.count / (singleOffsets.count + 1)
+    return values(Array(outcome.dropFirst(count)), of: index)
+  }
+
+  /// The values at place `index`, from as many values of each twin in turn.
   static func values(_ outcome: [Double], of index: Int) -> [Double] {
     let count = outcome.count / offsets.count
     guard index < count else { return [] }

@@ -116,7 +116,7 @@ struct ScriptExperiment {
         seed: seed, instances: matrices, rows: rows, columns: columns, layers: horizon))
     let descent = UnfoldedDescent(
       map: problem.matrix, target: problem.target, start: Vector(zeros: problem.dimension),
-      weights: weights.tensors.map(\.elements), stepSizes: [eta])
+      weights: weights.tensors.map(\.elements), trainings: [.init(stepSize: eta)])
     func trained() -> Parameters {
       for t in 0..<horizon { weights.tensors[t].elements = descent.weights(of: 0, at: t) }
       return weights

@@ -199,10 +199,8 @@ struct ExperimentSection: ReportSection {
   }
 
   private static let twinNote =
-    "Trainings with a band ran again with η off by 1e-6 of itself, up and down, and where these two part by more "
-    + "than 1e-4, with η off by 1e-7, too. A band is where Student's t then puts one more run, for all published "
-    + "points of a curve together with 99 %. Where a curve differs, the difference is the largest outside its "
-    + "bands.\n\n"
+    "A band is where Student's t puts one more run like ours and its twins, for all published points of a curve "
+    + "together with 99 %. Where a curve differs, the difference is the largest outside its bands.\n\n"
 
   /// Half the width of the band at `x`, as a part of its middle.
   private static func band(_ curve: ExperimentResult.Curve, at x: Double?) -> String {
