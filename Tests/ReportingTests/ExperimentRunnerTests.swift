@@ -293,12 +293,15 @@ import Testing
       #expect(abs(value - (2.002 + 1e4 * offset)) < 1e-8)
     }
     #expect(twins(2).allSatisfy(\.isNaN) && twins(3).isEmpty)
-    var count = 0
-    _ = try RoundingTwins.outcome([1]) { trainings, _ in
-      count += 1
-      return trainings.map(\.stepSize)
+    #expect(abs(RoundingTwins.calm - 1e-3 * tan(.pi * 0.00025) / 0.75.squareRoot()) < 1e-15)
+    for (parting, calls) in [(0, 1), (8e-7, 1), (1e-6, 2)] {
+      var count = 0
+      _ = try RoundingTwins.outcome([1]) { trainings, _ in
+        count += 1
+        return trainings.map { $0.precision == .single ? 1 + parting : 1 }
+      }
+      #expect(count == calls, "\(parting)")
     }
-    #expect(count == 1, "calm")
   }
 
   /// One run alone has all cores; several share them.

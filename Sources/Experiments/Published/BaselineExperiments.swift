@@ -186,7 +186,7 @@ struct BaselineExperiments {
       notes: [
         "Matrices start next to nothing, from the authors' draw of size 1/(b d)² = 2e-11.",
         "Twins store in single precision what they compute, as the authors' programs do; where the first parts "
-          + "from ours by more than 1e-4, three more have η off by 1e-6 of itself, up and down, and by 1e-7.",
+          + "from ours by more than 9e-7, three more have η off by 1e-6 of itself, up and down, and by 1e-7.",
       ],
       runs: untrained + runs,
       curves: [descent]
@@ -210,7 +210,7 @@ struct BaselineExperiments {
     ExperimentRun(
       id: unfoldedId(horizon, etas) + ", with twins in single precision",
       // One training in three calls for three more.
-      seconds: secondsPerUnfolded(3 * etas.count) * Double(horizon * steps)
+      seconds: secondsPerUnfolded(11 * etas.count / 3) * Double(horizon * steps)
     ) { progress in
       try RoundingTwins.outcome(etas) { trainings, share in
         try losses(horizon: horizon, trainings) {

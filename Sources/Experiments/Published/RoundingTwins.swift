@@ -1,3 +1,4 @@
+import Checks
 import Engine
 
 /// Runs that differ from ours by what rounding may do, where a published run is one of them.
@@ -7,7 +8,13 @@ enum RoundingTwins {
   /// The same of twins that store what they compute in single precision; the first is off by that alone.
   static let singleOffsets = [0, 1e-6, -1e-6, 1e-7]
   /// A first twin that parts from ours by more than this of its size calls for the others.
-  static let calm = 1e-4
+  ///
+  /// Two runs say little of how far apart a third may be: at the risk of a band, over the 20 places of a curve of
+  /// figure 2, Student's t allows 1,103 times their parting. Only below this can that not reach the 1e-3 allowed.
+  static let calm: Double = {
+    let risk = ExperimentResult.Curve.risk / 20
+    return 1e-3 / (StudentT.quantile(1 - risk / 2, freedom: 1) * (3.0 / 4).squareRoot())
+  }()
 
   /// The values at all of `etas`: ours, then twin by twin in single precision; NaN where a twin was not needed.
   ///

@@ -167,8 +167,7 @@ struct ExperimentSection: ReportSection {
           Number.orDash(curve.y.first.flatMap { $0.isFinite ? $0 : nil }) {
             Number.significant($0, digits: 4)
           },
-          Self.last(curve),
-          Number.orDash(curve.published?.last { !$0.isNaN }) { Number.significant($0, digits: 6) },
+          Self.last(curve.y, of: curve), Self.last(curve.published ?? [], of: curve),
         ])
     }
     let machine = experiment.machine
@@ -210,11 +209,11 @@ struct ExperimentSection: ReportSection {
     ) { "± " + Number.significant($0, digits: 2) }
   }
 
-  /// The last value; where a curve ends before its places do, the last finite one and its place.
-  private static func last(_ curve: ExperimentResult.Curve) -> String {
-    guard let end = curve.y.lastIndex(where: \.isFinite) else { return Number.dash }
-    let value = Number.significant(curve.y[end], digits: 6)
-    return end == curve.y.count - 1 ? value : "\(value) at \(Number.short(curve.x[end]))"
+  /// The last of `values`; where they end before the places of `curve` do, the last finite one and its place.
+  private static func last(_ values: [Double], of curve: ExperimentResult.Curve) -> String {
+    guard let end = values.lastIndex(where: \.isFinite) else { return Number.dash }
+    let value = Number.significant(values[end], digits: 6)
+    return end == curve.x.count - 1 ? value : "\(value) at \(Number.short(curve.x[end]))"
   }
 
   private static func measure(_ closeness: Closeness) -> String {
