@@ -270,7 +270,7 @@ import Testing
     var asked: [[UnfoldedDescent.Training]] = []
     // Rounding moves the second step size by a thousandth, and what it is off by tenfold thousand; the third
     // leaves the finite numbers.
-    let outcome = try RoundingTwins.outcome([1, 2, 3]) { trainings, share in
+    let outcome = try RoundingTwins.outcome([1, 2, 3], calm: 1e-3 - 1e-6) { trainings, share in
       asked.append(trainings)
       #expect(share == (asked.count == 1 ? 0...0.5 : 0.5...1))
       return trainings.map { training in
@@ -293,15 +293,24 @@ import Testing
       #expect(abs(value - (2.002 + 1e4 * offset)) < 1e-8)
     }
     #expect(twins(2).allSatisfy(\.isNaN) && twins(3).isEmpty)
-    #expect(abs(RoundingTwins.calm - 1e-3 * tan(.pi * 0.00025) / 0.75.squareRoot()) < 1e-15)
     for (parting, calls) in [(0, 1), (8e-7, 1), (1e-6, 2)] {
       var count = 0
-      _ = try RoundingTwins.outcome([1]) { trainings, _ in
+      _ = try RoundingTwins.outcome([1], calm: 9e-7) { trainings, _ in
         count += 1
         return trainings.map { $0.precision == .single ? 1 + parting : 1 }
       }
       #expect(count == calls, "\(parting)")
     }
+  }
+
+  /// Student's t with one degree of freedom is Cauchy's distribution, whose quantiles are tangents.
+  @Test(arguments: [(tolerance: 1e-3, places: 20), (1e-2, 20), (1e-3, 1)])
+  func twoRunsAreCalmWhereAThirdCannotLeaveTheTolerance(_ curve: (tolerance: Double, places: Int)) {
+    let calm = RoundingTwins.calm(tolerance: curve.tolerance, places: curve.places)
+    let quantile = 1 / tan(.pi * 0.005 / Double(curve.places))
+    // Two runs that part by this have s² of half its square.
+    let half = quantile * (calm * calm / 2 * (1 + 0.5)).squareRoot()
+    #expect(abs(half / curve.tolerance - 1) < 1e-9)
   }
 
   /// One run alone has all cores; several share them.

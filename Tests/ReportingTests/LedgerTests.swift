@@ -237,9 +237,16 @@ import Testing
     let results = Self.results([experiment])
     let report = Report<TheoryResults>.theoryVersusExperiment
     let text = try report.section("experiments", of: results)
-    #expect(text.contains("| wild | ✓ in the band of its twins | 0.41 | 100 | ± 0.80 |"))
+    // 4.6041 √0.03 is 0.797 of our 1, and 0.469 of the 1.7 that the difference is measured in.
+    #expect(text.contains("| wild | ✓ in the band of its twins | 0.41 | 100 | ± 0.47 |"))
     #expect(text.contains("| calm | ✗ differs | 0.41 | 100 | – |"))
     #expect(text.contains("| Band there |") && text.contains("puts one more run"))
+    // Far below the published value a band is narrow there, however wide it is beside its middle.
+    experiment.curves[0].y[1] *= 1e-4
+    experiment.curves[0].twins?[1] = [1.1e-4, 0.9e-4, 1.2e-4, 0.8e-4]
+    #expect(
+      try report.section("experiments", of: Self.results([experiment])).contains(
+        "| wild | ✗ differs | 1.0 | 100 | ± 4.7e-05 |"))
     let figures = Sample.results.figures.flatMap(\.curves)
     let others = figures.count { $0.agreement == .insideBand }
     #expect(

@@ -34,9 +34,14 @@ public enum Closeness: Sendable, Hashable, Codable {
 
   /// The distance in the measure that counts.
   public func distance(_ ours: Double, _ published: Double) -> Double {
+    abs(ours - published) / unit(of: published)
+  }
+
+  /// What distances from `value` are measured in.
+  public func unit(of value: Double) -> Double {
     switch self {
-    case .absolute: abs(ours - published)
-    case .relative, .shape: abs(ours - published) / abs(published)
+    case .absolute: 1
+    case .relative, .shape: abs(value)
     }
   }
 

@@ -122,12 +122,9 @@ public struct Recheck: Sendable {
       name: item.name, numbers: item.reported.count, differing: 0, largestDifference: 0, allowed: 0)
     for (i, reported) in item.reported.enumerated() {
       let value = i < now.count ? now[i] : .nan
-      let isSame =
-        value == reported || value.isNaN && reported.isNaN
-        || abs(value - reported) <= item.allowed[i]
       let difference =
         value == reported || value.isNaN && reported.isNaN ? 0 : abs(value - reported)
-      if !isSame { outcome.differing += 1 }
+      if difference != 0, !(difference <= item.allowed[i]) { outcome.differing += 1 }
       if !(difference <= outcome.largestDifference) {
         (outcome.largestDifference, outcome.allowed) = (difference, item.allowed[i])
       }
@@ -145,11 +142,8 @@ public struct Recheck: Sendable {
       if isExact { return 0 }
       // Other kernels round otherwise.
       let band = curve.band(at: i).map { $0.upperBound - $0.lowerBound } ?? 0
-      return switch result.closeness {
-      case .absolute(let limit): max(limit, band)
-      case .relative(let limit): max(limit * abs(curve.y[i]), band)
-      case .shape: max(1e-2 * abs(curve.y[i]), band)
-      }
+      let limit = result.closeness.limit ?? 1e-2
+      return max(limit * result.closeness.unit(of: curve.y[i]), band)
     }
     return zip(experiment.curves, result.curves).flatMap { curve, reported -> [Item] in
       guard curve.label == reported.label else { return [] }

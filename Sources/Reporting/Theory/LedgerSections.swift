@@ -163,7 +163,7 @@ struct ExperimentSection: ReportSection {
           Markdown.literal(curve.label), Self.agreement(curve, experiment.closeness),
           Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
           worst.map { Number.short($0.x) } ?? "",
-        ] + (hasTwins ? [Self.band(curve, at: worst?.x)] : []) + [
+        ] + (hasTwins ? [Self.band(curve, at: worst?.x, experiment.closeness)] : []) + [
           Number.orDash(curve.y.first.flatMap { $0.isFinite ? $0 : nil }) {
             Number.significant($0, digits: 4)
           },
@@ -199,14 +199,21 @@ struct ExperimentSection: ReportSection {
 
   private static let twinNote =
     "A band is where Student's t puts one more run like ours and its twins, for all published points of a curve "
-    + "together with 99 %. Where a curve differs, the difference is the largest outside its bands.\n\n"
+    + "together with 99 %; ± is half its width, in the measure of the differences. Where a curve differs, the "
+    + "difference is the largest outside its bands.\n\n"
 
-  /// Half the width of the band at `x`, as a part of its middle.
-  private static func band(_ curve: ExperimentResult.Curve, at x: Double?) -> String {
-    let band = x.flatMap { curve.x.firstIndex(of: $0) }.flatMap { curve.band(at: $0) }
-    return Number.orDash(
-      band.map { ($0.upperBound - $0.lowerBound) / ($0.upperBound + $0.lowerBound) }
-    ) { "± " + Number.significant($0, digits: 2) }
+  /// Half the width of the band at `x`, in the measure of the differences, so that the two can be compared.
+  private static func band(
+    _ curve: ExperimentResult.Curve, at x: Double?, _ closeness: Closeness
+  ) -> String {
+    let index = x.flatMap { curve.x.firstIndex(of: $0) }
+    let half = index.flatMap { index -> Double? in
+      guard let band = curve.band(at: index), let published = curve.published?[index] else {
+        return nil
+      }
+      return (band.upperBound - band.lowerBound) / 2 / closeness.unit(of: published)
+    }
+    return Number.orDash(half) { "± " + Number.significant($0, digits: 2) }
   }
 
   /// The last of `values`; where they end before the places of `curve` do, the last finite one and its place.
