@@ -42,7 +42,7 @@ public struct Plot: Sendable, Hashable {
 
     /// The quantity's name and symbol.
     public var label: String
-    /// The quantity's unit, `1` if it has none, printed in brackets.
+    /// The quantity's unit, `1` if it has none, printed in brackets; words have none.
     public var unit: String
     /// Linear or logarithmic.
     public var scale: Scale
@@ -62,6 +62,9 @@ public struct Plot: Sendable, Hashable {
       self.scale = scale
       self.range = range
     }
+
+    /// What stands beside the axis.
+    var heading: String { ticks.isEmpty ? "\(label)\u{a0} [\(unit)]" : label }
   }
 
   /// Words at one place of an axis.

@@ -216,6 +216,23 @@ import Testing
     }
   }
 
+  /// Where nothing was published no column compares, and no measure is named.
+  @Test func whatWasNotPublishedIsNotCompared() throws {
+    var experiment = Self.experiment("e", [("one", [3, 2])])
+    let report = Report<TheoryResults>.theoryVersusExperiment
+    func text() throws -> String {
+      try report.section("experiments", of: Self.results([experiment]))
+    }
+    #expect(try text().contains("| Agreement |") && text().contains("allowed."))
+    experiment.curves[0].published = nil
+    #expect(try text().contains("| Curve | First value | Last value |"))
+    #expect(try text().contains("| one | 3.000 | 2.00000 |"))
+    #expect(
+      try text().contains("Nothing to compare with was published.") && !text().contains("allowed."))
+    experiment.closeness = .shape("there is no plot")
+    #expect(try text().contains("Not judged: there is no plot."))
+  }
+
   /// A curve that ends early shows the last number that it has, and where.
   @Test func aCurveThatEndsEarlySaysWhere() throws {
     let results = Self.results([

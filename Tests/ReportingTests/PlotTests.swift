@@ -29,6 +29,14 @@ private let gap = Plot(
     #expect(try Golden.difference(Plot.script([ratio, gap], columns: 2), from: "panels.gp") == nil)
   }
 
+  /// Numbers have a unit, words have none.
+  @Test func wordsOnAnAxisHaveNoUnit() {
+    var plot = ratio
+    #expect(plot.script.contains("training step k\u{a0} [steps]"))
+    plot.x.ticks = [Plot.Tick(at: 100, "one"), Plot.Tick(at: 300, "two")]
+    #expect(plot.script.contains("training step k") && !plot.script.contains("[steps]"))
+  }
+
   /// Order of drawing decides what can be seen: bands, levels, lines, marks.
   @Test func pointsLieOverLinesAndLinesOverBands() throws {
     let script = ratio.script

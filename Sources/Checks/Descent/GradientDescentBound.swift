@@ -175,15 +175,19 @@ public struct GradientDescentBoundCheck: Check {
 extension DescentRun {
   /// f = ½ λ x² in the class β = 1 from x = 1 with step h: exactly ½ λ (1 - hλ)^{2t}.
   static func mode(curvature: Double, horizon: Int, step: Double) -> DescentRun {
-    DescentRun(
-      label: "mode of curvature \(curvature), step \(step)/β", stepRule: "\(step)/β",
+    let stepRule = step == 1 ? "1/β" : "\(step)/β"
+    return DescentRun(
+      label: "one mode of curvature \(curvature), step \(stepRule)", stepRule: stepRule,
       isTheoryStep: step == 1, coordinatesPerInstance: 2, smoothness: [1], stepSizes: [step],
       squaredDistances: [1],
       values: (0...horizon).map { curvature / 2 * pow(1 - step * curvature, Double(2 * $0)) })
   }
 
+  /// The mode that is worst for `horizon` steps h = `step`: of curvature 1 / (h (2T + 1)).
   static func worstQuadratic(horizon: Int, step: Double) -> DescentRun {
-    mode(curvature: 1 / (step * Double(2 * horizon + 1)), horizon: horizon, step: step)
+    var run = mode(curvature: 1 / (step * Double(2 * horizon + 1)), horizon: horizon, step: step)
+    run.label = "quadratic function, worst for T=\(horizon), step \(run.stepRule)"
+    return run
   }
 
   /// The Huber function that is worst for `horizon` steps of 1/β from x = 1, β = 1.

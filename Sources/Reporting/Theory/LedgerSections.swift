@@ -119,6 +119,13 @@ struct LedgerSection: ReportSection {
   }
 }
 
+extension ExperimentResult {
+  /// Whether anything was published to compare with.
+  fileprivate var isPublished: Bool { curves.contains { $0.published != nil } }
+  /// Whether it is known of any curve how far rounding moves it.
+  fileprivate var hasTwins: Bool { curves.contains { $0.twins != nil } }
+}
+
 /// Published experiments, plot over plot.
 struct ExperimentSection: ReportSection {
   let id = "experiments"
@@ -148,28 +155,6 @@ struct ExperimentSection: ReportSection {
   private func body(
     _ experiment: ExperimentResult, isKept: Bool, _ context: ReportContext<TheoryResults>
   ) -> String {
-    // How far rounding moves a value is known of some experiments only.
-    let hasTwins = experiment.curves.contains { $0.twins != nil }
-    var table = Markdown.Table(
-      [
-        ("Curve", .left), ("Agreement", .left), ("Largest difference", .right), ("at", .right),
-      ] + (hasTwins ? [("Band there", .right)] : []) + [
-        ("First value", .right), ("Last value", .right), ("Published last", .right),
-      ])
-    for curve in experiment.curves {
-      let worst = curve.worst(experiment.closeness)
-      table.add(
-        [
-          Markdown.literal(curve.label), Self.agreement(curve, experiment.closeness),
-          Number.orDash(worst?.distance) { Number.significant($0, digits: 2) },
-          worst.map { Number.short($0.x) } ?? "",
-        ] + (hasTwins ? [Self.band(curve, at: worst?.x, experiment.closeness)] : []) + [
-          Number.orDash(curve.y.first.flatMap { $0.isFinite ? $0 : nil }) {
-            Number.significant($0, digits: 4)
-          },
-          Self.last(curve.y, of: curve), Self.last(curve.published ?? [], of: curve),
-        ])
-    }
     let machine = experiment.machine
     let origin =
       isKept
@@ -177,14 +162,48 @@ struct ExperimentSection: ReportSection {
         + (experiment.seconds > 0 ? " in \(Int(experiment.seconds)) s, its runs added up." : ".")
       : "Computed for this report."
     return "<a id=\"\(experiment.name)\"></a>\n\n### \(Markdown.literal(experiment.title))\n\n"
-      + "\(Markdown.literal(experiment.source)). Differences \(Self.measure(experiment.closeness)). \(origin)\n\n"
+      + "\(Markdown.literal(experiment.source)). \(Self.measure(experiment)) \(origin)\n\n"
       + context.image(
         "experiment-\(experiment.name)", "\(experiment.title), published points on our curves")
-      + table.text + "\n" + (hasTwins ? Self.twinNote : "")
+      + Self.table(experiment) + "\n" + (experiment.hasTwins ? Self.twinNote : "")
       + experiment.notes.map { Markdown.prose($0) + "\n\n" }.joined()
       + Markdown.commands([experiment.command])
       + Markdown.details(
         "The authors' own command", Markdown.commands([experiment.referenceCommand]))
+  }
+
+  /// The curves, beside what was published where something was, with bands where they have twins.
+  private static func table(_ experiment: ExperimentResult) -> String {
+    typealias Curve = ExperimentResult.Curve
+    typealias Column = (title: String, alignment: Markdown.Alignment, cell: (Curve) -> String)
+    let closeness = experiment.closeness
+    let agreement: [Column] = [
+      ("Agreement", .left, { Self.agreement($0, closeness) }),
+      (
+        "Largest difference", .right,
+        { Number.orDash($0.worst(closeness)?.distance) { Number.significant($0, digits: 2) } }
+      ),
+      ("at", .right, { $0.worst(closeness).map { Number.short($0.x) } ?? "" }),
+    ]
+    let band: Column = ("Band there", .right, { Self.band($0, closeness) })
+    let values: [Column] = [
+      (
+        "First value", .right,
+        {
+          Number.orDash($0.y.first.flatMap { $0.isFinite ? $0 : nil }) {
+            Number.significant($0, digits: 4)
+          }
+        }
+      ),
+      ("Last value", .right, { Self.last($0.y, of: $0) }),
+    ]
+    let published: Column = ("Published last", .right, { Self.last($0.published ?? [], of: $0) })
+    let columns: [Column] =
+      [("Curve", .left, { Markdown.literal($0.label) })] + (experiment.isPublished ? agreement : [])
+      + (experiment.hasTwins ? [band] : []) + values + (experiment.isPublished ? [published] : [])
+    var table = Markdown.Table(columns.map { ($0.title, $0.alignment) })
+    for curve in experiment.curves { table.add(columns.map { $0.cell(curve) }) }
+    return table.text
   }
 
   private static func agreement(_ curve: ExperimentResult.Curve, _ closeness: Closeness) -> String {
@@ -202,11 +221,10 @@ struct ExperimentSection: ReportSection {
     + "together with 99 %; ± is half its width, in the measure of the differences. Where a curve differs, the "
     + "difference is the largest outside its bands.\n\n"
 
-  /// Half the width of the band at `x`, in the measure of the differences, so that the two can be compared.
-  private static func band(
-    _ curve: ExperimentResult.Curve, at x: Double?, _ closeness: Closeness
-  ) -> String {
-    let index = x.flatMap { curve.x.firstIndex(of: $0) }
+  /// Half the width of the band where the curve lies farthest from its published points, in the measure of the
+  /// differences, so that the two can be compared.
+  private static func band(_ curve: ExperimentResult.Curve, _ closeness: Closeness) -> String {
+    let index = curve.worst(closeness).flatMap { curve.x.firstIndex(of: $0.x) }
     let half = index.flatMap { index -> Double? in
       guard let band = curve.band(at: index), let published = curve.published?[index] else {
         return nil
@@ -223,11 +241,14 @@ struct ExperimentSection: ReportSection {
     return end == curve.x.count - 1 ? value : "\(value) at \(Number.short(curve.x[end]))"
   }
 
-  private static func measure(_ closeness: Closeness) -> String {
-    switch closeness {
-    case .absolute(let limit): "absolute, \(Number.short(limit)) allowed"
-    case .relative(let limit): "relative, \(Number.short(limit)) allowed"
-    case .shape(let reason): "relative, not judged: \(reason)"
+  /// How close curves have to be, in words.
+  private static func measure(_ experiment: ExperimentResult) -> String {
+    switch (experiment.closeness, experiment.isPublished) {
+    case (.shape(let reason), false): "Not judged: \(reason)."
+    case (.shape(let reason), true): "Differences relative, not judged: \(reason)."
+    case (_, false): "Nothing to compare with was published."
+    case (.absolute(let limit), true): "Differences absolute, \(Number.short(limit)) allowed."
+    case (.relative(let limit), true): "Differences relative, \(Number.short(limit)) allowed."
     }
   }
 
