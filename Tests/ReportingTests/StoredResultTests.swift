@@ -65,6 +65,17 @@ import Testing
     }
   }
 
+  /// Figure 2b has three more twins where the first parts from ours by more than is calm, and nowhere else.
+  @Test func moreTwinsWereTrainedWhereTheFirstParts() throws {
+    let result = try #require(try Self.all.first { $0.name == "figure-2b" })
+    let places = result.curves.flatMap { curve in Array(zip(curve.y, curve.twins ?? [])) }
+    #expect(places.count == 130)
+    for (own, twins) in places {
+      let isCalm = abs(twins[0] - own) <= BaselineExperiments.calm * abs(own)
+      #expect(twins.dropFirst().allSatisfy(\.isNaN) == isCalm, "\(own), \(twins)")
+    }
+  }
+
   /// The authors' one matrix and its instances, seen in what descent makes of them.
   @Test func descentOnOneMatrixIsThePublishedOne() throws {
     let experiment = try #require(try Self.known.first { $0.name == "figure-6a" })
